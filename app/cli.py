@@ -1,0 +1,194 @@
+"""The command line: parse, call one function, turn errors into exit codes. No logic of its own.
+
+Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted. Data goes to stdout, everything else to stderr.
+"""
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from app.errors import AppError
+from app.settings import Value
+from app.terminal import Terminal
+from storage.errors import FolderConflict, StorageError, UnknownFolder
+
+FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    name="steep",
+    help="Steep your documents once; pour answers at once.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+bench = typer.Typer(help="Measure this machine.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Model = Annotated[str | None, typer.Option("--model", "-m", help="A .gguf file, or the name of a model in `steep models`.")]
+Folder = Annotated[Path, typer.Argument(help="A folder of documents.")]
+Ratio = Annotated[float | None, typer.Option(help="Share of the context that a blend recomputes, 0 to 1.")]
+Strategy = Annotated[str | None, typer.Option(help="Which tokens a blend recomputes.")]
+ContextTokens = Annotated[int | None, typer.Option(help="Tokens of documents in front of the question, at most.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks on stderr.")]
+
+
+@app.command()
+def add(folder: Folder, json: Json = False) -> None:
+    """Watch a folder of documents."""
+    from app.commands import folders
+
+    folders.add(folder, Terminal(), as_json=json)
+
+
+@app.command()
+def remove(folder: Folder, json: Json = False) -> None:
+    """Stop watching a folder, and purge what was kept of it."""
+    from app.commands import folders
+
+    folders.remove(folder, Terminal(), as_json=json)
+
+
+@app.command("folders")
+def list_folders(json: Json = False) -> None:
+    """List the watched folders."""
+    from app.commands import folders
+
+    folders.show(Terminal(), as_json=json)
+
+
+@app.command()
+def index(model: Model = None, json: Json = False, quiet: Quiet = False) -> None:
+    """Read what changed, and steep what the model has not read yet."""
+    from app.commands import index as command
+
+    raise typer.Exit(command.run({"model": model}, Terminal(quiet=quiet), as_json=json))
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="Your question.")],
+    model: Model = None,
+    mode: Annotated[str | None, typer.Option(help="blend, or exact: compute everything.")] = None,
+    ratio: Ratio = None,
+    strategy: Strategy = None,
+    context_tokens: ContextTokens = None,
+    max_answer_tokens: Annotated[int | None, typer.Option(help="Tokens of the answer, at most.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="0 takes the most probable token.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Sample from the most probable tokens only.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the sampler.")] = None,
+    steep: Annotated[bool, typer.Option(help="Steep the chunks that had no state, after the answer.")] = True,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Answer a question from your documents."""
+    from app.commands import ask as command
+
+    flags: dict[str, Value | None] = {
+        "model": model,
+        "mode": mode,
+        "ratio": ratio,
+        "strategy": strategy,
+        "context_tokens": context_tokens,
+        "max_answer_tokens": max_answer_tokens,
+        "temperature": temperature,
+        "top_p": top_p,
+        "seed": seed,
+    }
+    command.run(question, flags, Terminal(quiet=quiet), as_json=json, steep_missing=steep)
+
+
+@app.command()
+def status(model: Model = None, json: Json = False) -> None:
+    """What is watched, searchable and steeped."""
+    from app.commands import status as command
+
+    command.status({"model": model}, Terminal(), as_json=json)
+
+
+@app.command()
+def models(json: Json = False) -> None:
+    """The models that could answer."""
+    from app.commands import status as command
+
+    command.models({}, Terminal(), as_json=json)
+
+
+@app.command()
+def paths(json: Json = False) -> None:
+    """Where everything is kept."""
+    from app.commands import status as command
+
+    command.paths(Terminal(), as_json=json)
+
+
+@bench.command("ttft")
+def bench_ttft(
+    question: Annotated[str | None, typer.Option(help="The question to measure with.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; the table shows medians.")] = 5,
+    context_tokens: ContextTokens = None,
+    strategy: Strategy = None,
+    model: Model = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Time to the first token: full prefill, plain reuse, and blends."""
+    from app.commands import bench_ttft as command
+
+    flags: dict[str, Value | None] = {"model": model, "context_tokens": context_tokens, "strategy": strategy}
+    command.run(
+        flags, Terminal(quiet=quiet), question=question or command.DEFAULT_QUESTION, num_rounds=rounds, as_json=json
+    )
+
+
+def main() -> None:
+    """The `steep` command."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    sys.exit(exit_code_of(lambda: app(standalone_mode=False)))
+
+
+def exit_code_of(command: Callable[[], int | None]) -> int:
+    """Run a command; print what went wrong, as one message without a traceback."""
+    try:
+        return command() or 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.Abort:
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except Exception as error:
+        code = _known_exit_code(error)
+        if code is None:
+            raise
+        Terminal().complaint(str(error))
+        return code
+
+
+def _known_exit_code(error: Exception) -> int | None:
+    """The exit code of an error that is meant for the user; None for our own mistakes."""
+    if isinstance(error, AppError):
+        return error.exit_code
+    if isinstance(error, FolderConflict | UnknownFolder):
+        return WRONG_USE
+    if isinstance(error, StorageError):
+        return FAILED
+    return _engine_exit_code(error)
+
+
+def _engine_exit_code(error: Exception) -> int | None:
+    from engine.errors import Cancelled, ContextTooLarge, EngineError, PromptTooLong
+
+    if isinstance(error, Cancelled):
+        return INTERRUPTED
+    if isinstance(error, ContextTooLarge | PromptTooLong):
+        return WRONG_USE
+    return FAILED if isinstance(error, EngineError) else None

@@ -1,0 +1,53 @@
+"""`steep add`, `steep remove`, `steep folders`: what is watched."""
+
+from pathlib import Path
+
+from app.errors import NotAFolder
+from app.folder_scan import scan
+from app.terminal import Terminal
+from app.wiring import open_parts
+
+
+def add(folder: Path, terminal: Terminal, *, as_json: bool) -> None:
+    """Watch a folder; reads nothing yet."""
+    path = folder.expanduser().resolve()
+    if not path.is_dir():
+        kind = "is a file" if path.exists() else "does not exist"
+        raise NotAFolder(f"{folder} {kind}; give a folder, e.g. steep add ~/Documents")
+    with open_parts({}) as parts:
+        added = parts.index.add_folder(path)
+    num_files = len(scan(path).files)
+    if as_json:
+        terminal.json({"path": str(added.path), "num_documents_found": num_files})
+        return
+    terminal.data(f"Watching {added.path}: {num_files} documents found.")
+    if num_files:
+        terminal.remark("Run `steep index` to read them.")
+    else:
+        terminal.remark("There is nothing to read in it yet.", style="yellow")
+
+
+def remove(folder: Path, terminal: Terminal, *, as_json: bool) -> None:
+    """Stop watching a folder and purge what was kept of it: text, index rows and chunk states."""
+    path = folder.expanduser().resolve()
+    with open_parts({}) as parts:
+        parts.index.remove_folder(path)
+        num_purged = parts.store.purge_unlinked()
+    if as_json:
+        terminal.json({"path": str(path), "num_states_purged": num_purged})
+    else:
+        terminal.data(f"No longer watching {path}; {num_purged} chunk states purged.")
+
+
+def show(terminal: Terminal, *, as_json: bool) -> None:
+    """List the watched folders."""
+    with open_parts({}) as parts:
+        rows = [(folder, parts.index.documents(folder.id)) for folder in parts.index.folders()]
+    if as_json:
+        listed = [{"path": str(folder.path), "num_documents": len(documents)} for folder, documents in rows]
+        terminal.json({"folders": listed})
+        return
+    for folder, documents in rows:
+        terminal.data(f"{folder.path}  {len(documents)} documents")
+    if not rows:
+        terminal.remark("No folder is watched yet. Add one: steep add FOLDER")

@@ -1,0 +1,105 @@
+"""`steep index`: read what changed in the watched folders, and steep what has no state yet."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.commands.steeping import steep_stored
+from app.errors import NothingIndexed
+from app.indexer import FileGone, FileSeen, FolderProblem, IndexEvent, display_path, indexing_lock, read_folders
+from app.settings import Value
+from app.terminal import Terminal
+from app.wiring import Engine, Parts, open_engine, open_parts
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What a run did."""
+
+    num_files: int = 0
+    num_read: int = 0
+    num_gone: int = 0
+    problems: dict[Path, str] = field(default_factory=dict)
+    num_steeped_chunks: int = 0
+    num_steeped_tokens: int = 0
+    steep_ms: float = 0.0
+
+    def count(self, event: IndexEvent) -> None:
+        match event:
+            case FileSeen():
+                self.num_files += 1
+                self.num_read += event.was_read
+                if event.error:
+                    self.problems[event.path] = event.error
+            case FileGone():
+                self.num_gone += 1
+            case FolderProblem():
+                self.problems[event.path] = event.reason
+
+
+def run(flags: Mapping[str, Value | None], terminal: Terminal, *, as_json: bool) -> int:
+    """Index everything; the exit code is 1 if a document could not be read."""
+    with open_parts(flags, for_engine=True) as parts:
+        if not parts.index.folders():
+            raise NothingIndexed("no folder is watched yet. Add one: steep add FOLDER")
+        with indexing_lock(parts.locations):
+            with open_engine(parts, terminal, context_tokens=parts.settings.chunk_tokens) as engine:
+                tally = _read(parts, engine, terminal)
+                _steep(parts, engine, tally, terminal)
+        counts = parts.index.counts(engine.fingerprint)
+    if not tally.num_files and not tally.problems:
+        raise NothingIndexed("there are no documents in the watched folders: nothing to index.")
+    if as_json:
+        terminal.json(_as_json(tally, counts.num_chunks, counts.num_steeped_chunks))
+    else:
+        _print(tally, counts.num_chunks, counts.num_steeped_chunks, terminal)
+    return 1 if tally.problems else 0
+
+
+def _read(parts: Parts, engine: Engine, terminal: Terminal) -> _Tally:
+    tally = _Tally()
+    count_tokens = engine.ready.frame.vocabulary.count
+    with terminal.progress("Reading documents", 1.0, "documents") as show:
+        for event in read_folders(parts.index, parts.store, count_tokens, parts.settings.chunk_tokens):
+            tally.count(event)
+            if isinstance(event, FileSeen):
+                show(event.num_done / event.num_total)
+    return tally
+
+
+def _steep(parts: Parts, engine: Engine, tally: _Tally, terminal: Terminal) -> None:
+    waiting = parts.index.chunks_without_state(engine.fingerprint)
+    done = steep_stored(engine, waiting, terminal)
+    if done:
+        tally.num_steeped_chunks, tally.num_steeped_tokens = done.num_chunks, done.num_encoded_tokens
+        tally.steep_ms = done.total_ms
+
+
+def _as_json(tally: _Tally, num_chunks: int, num_steeped: int) -> dict[str, object]:
+    return {
+        "documents": tally.num_files,
+        "read": tally.num_read,
+        "removed": tally.num_gone,
+        "problems": [{"path": str(path), "reason": reason} for path, reason in tally.problems.items()],
+        "chunks": num_chunks,
+        "steeped_chunks": num_steeped,
+        "steeped_now": {
+            "chunks": tally.num_steeped_chunks,
+            "tokens": tally.num_steeped_tokens,
+            "ms": round(tally.steep_ms, 1),
+        },
+    }
+
+
+def _print(tally: _Tally, num_chunks: int, num_steeped: int, terminal: Terminal) -> None:
+    terminal.data(
+        f"{tally.num_files} documents ({tally.num_read} read now, {tally.num_gone} gone), "
+        f"{num_chunks} chunks, {num_steeped} of them steeped."
+    )
+    if tally.num_steeped_tokens:
+        rate = tally.num_steeped_tokens / tally.steep_ms * 1e3
+        terminal.data(
+            f"Steeped {tally.num_steeped_tokens:,} tokens in {tally.steep_ms / 1e3:.1f} s ({rate:.0f} tokens/s)."
+        )
+    for path, reason in tally.problems.items():
+        terminal.complaint(f"{display_path(path)} {reason}")

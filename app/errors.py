@@ -1,0 +1,47 @@
+"""What can go wrong in the app, with the exit code of the command line.
+
+AppError (1)
+├── NoModel (1)           there is no model to answer with
+├── ModelPartsDamaged (1) the installed parts of a starter model do not add up to it
+├── NothingIndexed (1)    there are no documents to answer from
+├── AlreadyRunning (1)    another process is indexing
+└── WrongUse (2)          what was asked for cannot be done
+    ├── SettingsInvalid   an unknown or impossible setting
+    └── NotAFolder        the path is no folder
+"""
+
+
+class AppError(Exception):
+    """Base of what the app raises on purpose; the text is for the user."""
+
+    exit_code = 1
+
+
+class NoModel(AppError):
+    """There is no model to answer with."""
+
+
+class ModelPartsDamaged(AppError):
+    """The installed parts of a starter model do not add up to it."""
+
+
+class NothingIndexed(AppError):
+    """There are no documents to answer from."""
+
+
+class AlreadyRunning(AppError):
+    """Another process is indexing."""
+
+
+class WrongUse(AppError):
+    """What was asked for cannot be done."""
+
+    exit_code = 2
+
+
+class SettingsInvalid(WrongUse):
+    """An unknown or impossible setting."""
+
+
+class NotAFolder(WrongUse):
+    """The path is no folder."""

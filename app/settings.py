@@ -1,0 +1,143 @@
+"""The user's settings: one frozen value, from flags over environment over config file over defaults.
+
+The config file is TOML with the field names below as keys; the environment has them as `STEEP_<KEY>`. An unknown key
+or variable is an error that names it, so that a typing mistake is not silently a default.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from app.errors import SettingsInvalid
+from app.locations import HOME_VARIABLE
+
+_PREFIX = "STEEP_"
+
+Value = str | int | float
+
+STRATEGY_NAMES = ("none", "first", "deviation", "attention", "attention-deviation")
+"""The names of engine.selection.STRATEGIES, here because importing the engine costs 0.5 s; a test compares them."""
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "mode": ("blend", "exact"),
+    "strategy": STRATEGY_NAMES,
+    "kv_type": ("f16", "q8_0", "f32"),
+}
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "context_tokens": (64, 1 << 24),
+    "chunk_tokens": (32, 4096),
+    "batch_tokens": (32, 8192),
+    "max_answer_tokens": (1, 1 << 20),
+    "ratio": (0, 1),
+    "temperature": (0, 10),
+    "top_p": (1e-6, 1),
+    "threads": (0, 1024),
+    "gpu_layers": (-1, 1 << 20),
+    "seed": (0, (1 << 32) - 1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a user can set; checked at construction."""
+
+    model: str = ""
+    """A GGUF file, or the name of one in the models folder; empty: the starter model, if it is installed."""
+    mode: str = "blend"
+    """`blend`: load chunk states and recompute a few tokens; `exact`: compute everything."""
+    ratio: float = 0.15
+    """Share of the context tokens that a blend recomputes."""
+    strategy: str = "attention-deviation"
+    """Which tokens a blend recomputes."""
+    context_tokens: int = 2048
+    """Tokens of documents in front of a question, at most."""
+    chunk_tokens: int = 512
+    """Tokens of one chunk, at most. Changing it cuts, and so steeps, all documents again."""
+    max_answer_tokens: int = 256
+    """Tokens of an answer, at most."""
+    temperature: float = 0.0
+    """0 always takes the most probable token; higher is more varied."""
+    top_p: float = 1.0
+    """Sample only from the most probable tokens that together reach this probability."""
+    seed: int = 0
+    """Of the sampler, for a temperature above 0."""
+    instructions: str = ""
+    """Your own wishes for every answer ("Answer in French."); they stand at the end of the prompt."""
+    threads: int = 0
+    """CPU threads; 0: one per physical core."""
+    gpu_layers: int = -1
+    """Layers to keep on the GPU; -1: all, where the native library was built for one."""
+    kv_type: str = "f16"
+    """Type of the K and V rows, in memory and on disk."""
+    batch_tokens: int = 512
+    """Tokens that go through the model at once."""
+
+    def __post_init__(self) -> None:
+        for key, choices in _CHOICES.items():
+            if getattr(self, key) not in choices:
+                raise SettingsInvalid(f"{key} must be one of {', '.join(choices)}; got {getattr(self, key)!r}")
+        for key, (low, high) in _RANGES.items():
+            if not low <= getattr(self, key) <= high:
+                raise SettingsInvalid(f"{key} must lie between {low:g} and {high:g}; got {getattr(self, key)!r}")
+
+
+def load_settings(
+    config_file: Path, flags: Mapping[str, Value | None], environment: Mapping[str, str] = os.environ
+) -> Settings:
+    """Join the sources; flags that are None were not given. Raises `SettingsInvalid`."""
+    values: dict[str, Value] = {}
+    for key, value in _from_file(config_file).items():
+        values[key] = _checked(key, value, f"{config_file}")
+    for name, text in environment.items():
+        if name.startswith(_PREFIX) and name != HOME_VARIABLE:
+            key = name.removeprefix(_PREFIX).lower()
+            values[key] = _parsed(_known(key, f"environment variable {name}"), text, name)
+    values |= {key: value for key, value in flags.items() if value is not None}
+    return Settings(**values)  # pyright: ignore[reportArgumentType] - each value was checked against its field
+
+
+def _from_file(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"{path} is not valid TOML: {error}") from error
+    except OSError as error:
+        raise SettingsInvalid(f"cannot read {path}: {error.strerror}") from error
+
+
+_TYPES: Mapping[str, type] = {field.name: type(field.default) for field in fields(Settings)}
+
+
+def _known(key: str, where: str) -> str:
+    if key in _TYPES:
+        return key
+    close = difflib.get_close_matches(key, _TYPES, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(_TYPES)}."
+    raise SettingsInvalid(f"unknown setting {key!r} ({where}); {hint}")
+
+
+def _checked(key: str, value: object, where: str) -> Value:
+    wanted = _TYPES[_known(key, where)]
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, wanted) or isinstance(value, bool):
+        raise SettingsInvalid(f"{key} in {where} must be a {_name(wanted)}; got {value!r}")
+    assert isinstance(value, str | int | float)
+    return value
+
+
+def _parsed(key: str, text: str, where: str) -> Value:
+    wanted = _TYPES[key]
+    try:
+        return wanted(text)
+    except ValueError:
+        raise SettingsInvalid(f"{where} must be a {_name(wanted)}; got {text!r}") from None
+
+
+def _name(type_: type) -> str:
+    return {str: "text", int: "whole number", float: "number"}[type_]

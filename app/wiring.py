@@ -1,0 +1,115 @@
+"""Builds the parts and owns their order: locations → settings → index and store → model → compute thread.
+
+The engine is imported late: llama.cpp's libraries cost 0.5 s, and most commands need none of them. `engine.bindings` has
+to be imported before numpy is (see there), so commands with an engine open their parts with `for_engine`.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.locations import Locations, find_locations
+from app.model_choice import choose_model, model_identity
+from app.settings import Settings, Value, load_settings
+from app.terminal import Terminal
+from storage.index import Index
+from storage.store import StateStore
+
+if TYPE_CHECKING:
+    from engine.runtime import Ready, Runtime
+
+_PREAMBLE_CELLS = 512
+"""Room for the preamble and the chat template: 44 tokens for Qwen, a few hundred for long-winded templates."""
+
+_MIN_QUESTION_CELLS = 256
+_CHARACTERS_PER_TOKEN = 2
+"""Fewer than any real question has, so that its cells are enough."""
+
+_GAP_SHARE = 0.1
+"""Heading lines and separators on top of the chunks' counted tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What every command needs; `index` belongs to the thread that opened it."""
+
+    locations: Locations
+    settings: Settings
+    index: Index
+    store: StateStore
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A compute thread with its model loaded."""
+
+    runtime: "Runtime"
+    ready: "Ready"
+    model_path: Path
+    fingerprint: str
+
+
+@contextmanager
+def open_parts(flags: Mapping[str, Value | None], *, for_engine: bool = False) -> Iterator[Parts]:
+    """Open settings and store; creates the data folder on first use.
+
+    With `for_engine` the native library comes first, because migrating an index imports numpy.
+    """
+    if for_engine:
+        from engine import bindings  # noqa: F401
+    locations = find_locations()
+    settings = load_settings(locations.config_file, flags)
+    with Index(locations.index_file) as index:
+        yield Parts(locations, settings, index, StateStore(locations.states_dir, index))
+
+
+@contextmanager
+def open_engine(parts: Parts, terminal: Terminal, *, context_tokens: int, question: str = "") -> Iterator[Engine]:
+    """Choose and load the model, start the compute thread, and stop it at the end."""
+    from app.shelf import shelf_opener
+    from engine.gguf_header import read_header
+    from engine.model import ContextOptions
+    from engine.runtime import Runtime
+    from engine.session import SessionOptions
+    from storage.content_key import fingerprint
+
+    path = _chosen_model(parts, terminal)
+    window = read_header(path).of_architecture("context_length")
+    settings = parts.settings
+    options = SessionOptions(
+        model_path=path,
+        model_identity=model_identity(path, parts.index),
+        gpu_layers=settings.gpu_layers,
+        context=ContextOptions(
+            num_cells=_num_cells(settings, context_tokens, len(question), window if isinstance(window, int) else 0),
+            batch_tokens=settings.batch_tokens,
+            num_threads=settings.threads,
+            kv_type=settings.kv_type,
+        ),
+    )
+    with Runtime(options, shelf_opener(parts.locations)) as runtime:
+        ready = runtime.wait_ready()
+        if not ready.blendability.possible:
+            terminal.remark(
+                f"{ready.model_name} cannot be blended because {ready.blendability.reason}; "
+                "every answer is computed in full (exact mode) and nothing is steeped.",
+                style="yellow",
+            )
+        yield Engine(runtime, ready, path, fingerprint(ready.facts))
+
+
+def _chosen_model(parts: Parts, terminal: Terminal) -> Path:
+    def tell(num_done: int, num_total: int) -> None:
+        if num_done == num_total:
+            terminal.remark(f"Joined the starter model: {num_total / 1e6:,.0f} MB, checksum checked.")
+
+    return choose_model(parts.settings.model, parts.locations, tell)
+
+
+def _num_cells(settings: Settings, context_tokens: int, question_length: int, window: int) -> int:
+    question = max(_MIN_QUESTION_CELLS, question_length // _CHARACTERS_PER_TOKEN)
+    wanted = _PREAMBLE_CELLS + int(context_tokens * (1 + _GAP_SHARE)) + question + settings.max_answer_tokens
+    longest_prompt = max(window, context_tokens) if window else wanted
+    return min(wanted, longest_prompt) + settings.batch_tokens

@@ -1,0 +1,320 @@
+"""The only module that touches ctypes: what the engine needs of llama.cpp and ggml, typed.
+
+llama-cpp-python declares the `llama_*` calls; this module adds the few `ggml_*` calls and the layout of
+`ggml_tensor` (`ggml/include/ggml.h`) that watching and rewriting a compute graph needs. The layout is not part of
+a stable interface, so `layout_faults` compares every field with what ggml's own accessors say, in about a
+millisecond; nobody may read a `Tensor` of a graph before that list came back empty.
+
+`llama_cpp` is imported before numpy, here and by everyone who imports this module first: with the CUDA backend
+the other order loads two C++ runtimes and crashes in `std::ostream`.
+
+Threads: the functions are as thread-safe as the objects they are given. ctypes releases the GIL for the length
+of a call, and callbacks take it again.
+"""
+
+import ctypes
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import llama_cpp as llama  # before numpy, see above
+import numpy as np
+import numpy.typing as npt
+from llama_cpp import llama_cpp as llama_low
+
+from engine.errors import LibraryMismatch
+
+LIBRARY_VERSION = "0.3.36"
+"""The llama-cpp-python whose graph and struct layout this code was written against."""
+
+MAX_DIMS, MAX_SRC, MAX_NAME, OP_PARAMS_INTS = 4, 10, 64, 16
+"""GGML_MAX_DIMS, GGML_MAX_SRC, GGML_MAX_NAME and GGML_MAX_OP_PARAMS / 4 of ggml.h."""
+
+IntArray = npt.NDArray[np.int32]
+FloatArray = npt.NDArray[np.float32]
+ByteArray = npt.NDArray[np.uint8]
+
+
+class Tensor(ctypes.Structure):
+    """`struct ggml_tensor`, field for field (ggml.h)."""
+
+
+Tensor._fields_ = [  # the struct points at itself, so the fields come after the class
+    ("type", ctypes.c_int),
+    ("buffer", ctypes.c_void_p),
+    ("ne", ctypes.c_int64 * MAX_DIMS),
+    ("nb", ctypes.c_size_t * MAX_DIMS),
+    ("op", ctypes.c_int),
+    ("op_params", ctypes.c_int32 * OP_PARAMS_INTS),
+    ("flags", ctypes.c_int32),
+    ("src", ctypes.c_void_p * MAX_SRC),
+    ("view_src", ctypes.c_void_p),
+    ("view_offs", ctypes.c_size_t),
+    ("data", ctypes.c_void_p),
+    ("name", ctypes.c_char * MAX_NAME),
+    ("extra", ctypes.c_void_p),
+    ("padding", ctypes.c_char * 8),
+]
+
+
+def _load_ggml_base() -> ctypes.CDLL:
+    from llama_cpp._ctypes_extensions import load_shared_library  # the package's own, platform-aware finder
+
+    return load_shared_library("ggml-base", Path(llama.__file__).parent / "lib")
+
+
+_ggml = _load_ggml_base()
+
+
+def _declare(name: str, restype: Any, *argtypes: Any) -> Any:
+    function = getattr(_ggml, name)
+    function.restype, function.argtypes = restype, list(argtypes)
+    return function
+
+
+_pointer, _size = ctypes.c_void_p, ctypes.c_size_t
+_tensor_set = _declare("ggml_backend_tensor_set", None, _pointer, _pointer, _size, _size)
+_tensor_get = _declare("ggml_backend_tensor_get", None, _pointer, _pointer, _size, _size)
+_nbytes = _declare("ggml_nbytes", _size, _pointer)
+_op_name = _declare("ggml_op_name", ctypes.c_char_p, ctypes.c_int)
+_type_name = _declare("ggml_type_name", ctypes.c_char_p, ctypes.c_int)
+_type_size = _declare("ggml_type_size", _size, ctypes.c_int)
+_block_size = _declare("ggml_blck_size", ctypes.c_int64, ctypes.c_int)
+_get_name = _declare("ggml_get_name", _pointer, _pointer)
+_get_data = _declare("ggml_get_data", _pointer, _pointer)
+
+
+# --- tensors of a graph ---------------------------------------------------------------------------------------
+
+
+def tensor_at(address: int) -> Tensor:
+    """A view of the `ggml_tensor` at `address`; it lives as long as the graph does."""
+    return Tensor.from_address(address)
+
+
+def num_tensor_bytes(address: int) -> int:
+    return int(_nbytes(address))
+
+
+def read_tensor(address: int, offset: int, num_bytes: int) -> ByteArray:
+    """Copy bytes `[offset, offset + num_bytes)` of a tensor's data from whichever device holds it."""
+    _check_range(address, offset, num_bytes)
+    out = np.empty(num_bytes, np.uint8)
+    _tensor_get(address, out.ctypes.data, offset, num_bytes)
+    return out
+
+
+def write_tensor(address: int, values: npt.NDArray[Any]) -> None:
+    """Overwrite the first bytes of a tensor's data, on whichever device holds it."""
+    values = np.ascontiguousarray(values)
+    _check_range(address, 0, values.nbytes)
+    _tensor_set(address, values.ctypes.data, 0, values.nbytes)
+
+
+def _check_range(address: int, offset: int, num_bytes: int) -> None:
+    # ggml aborts the process where this raises.
+    available = num_tensor_bytes(address)
+    if offset < 0 or num_bytes < 0 or offset + num_bytes > available:
+        name = tensor_at(address).name.decode(errors="replace")
+        raise LibraryMismatch(
+            f"tensor {name!r} holds {available} bytes, but bytes [{offset}, {offset + num_bytes}) were asked for"
+        )
+
+
+def op_code(name: str) -> int:
+    """The number of the operation that this build of ggml calls `name`, e.g. "SET_ROWS"."""
+    for code in range(256):
+        raw = _op_name(code)
+        if raw is None or raw == b"NONE" and code > 0:
+            break
+        if raw.decode() == name:
+            return code
+    raise LibraryMismatch(f"this build of ggml has no operation {name!r}")
+
+
+def type_name(code: int) -> str:
+    return _type_name(code).decode()
+
+
+def type_code(name: str) -> int:
+    """The number of the ggml type called `name`, e.g. "f16" or "q8_0"."""
+    for code in range(64):
+        raw = _type_name(code)
+        if raw is not None and raw.decode() == name:
+            return code
+    raise LibraryMismatch(f"this build of ggml has no type {name!r}")
+
+
+def row_bytes(type_: int, num_values: int) -> int:
+    """Bytes of one row of `num_values` values stored as `type_` (ggml_row_size)."""
+    return int(_type_size(type_)) * num_values // int(_block_size(type_))
+
+
+# --- self-check of the struct layout --------------------------------------------------------------------------
+
+
+class _InitParams(ctypes.Structure):
+    _fields_ = (("mem_size", _size), ("mem_buffer", _pointer), ("no_alloc", ctypes.c_bool))
+
+
+_init = _declare("ggml_init", _pointer, _InitParams)
+_free = _declare("ggml_free", None, _pointer)
+_new_2d = _declare("ggml_new_tensor_2d", _pointer, _pointer, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+_view_1d = _declare("ggml_view_1d", _pointer, _pointer, _pointer, ctypes.c_int64, _size)
+_add = _declare("ggml_add", _pointer, _pointer, _pointer, _pointer)
+_set_name = _declare("ggml_set_name", _pointer, _pointer, ctypes.c_char_p)
+
+
+def layout_faults() -> list[str]:
+    """What differs between `Tensor` and the loaded library; empty when every field reads as ggml means it."""
+    faults: list[str] = []
+    if llama.__version__ != LIBRARY_VERSION:
+        faults.append(f"llama-cpp-python is {llama.__version__}, expected {LIBRARY_VERSION}")
+    context = _init(_InitParams(1 << 20, None, False))
+    try:
+        faults += [f"ggml_tensor.{name} reads {got!r}, expected {want!r}" for name, got, want in _probe(context) if got != want]
+    finally:
+        _free(context)
+    return faults
+
+
+def _probe(context: int) -> Iterator[tuple[str, object, object]]:
+    f32 = type_code("f32")
+    left, right = _new_2d(context, f32, 6, 5), _new_2d(context, f32, 6, 5)
+    _set_name(left, b"steep-probe")
+    total, view = _add(context, left, right), _view_1d(context, left, 3, 8)
+    t, s, v = tensor_at(left), tensor_at(total), tensor_at(view)
+    yield "type", t.type, f32
+    yield "ne", list(t.ne), [6, 5, 1, 1]
+    yield "nb", list(t.nb), [4, 24, 120, 120]
+    yield "name", t.name, b"steep-probe"
+    yield "name (address)", left + Tensor.name.offset, _get_name(left)
+    yield "data", t.data, _get_data(left)
+    yield "op", _op_name(s.op), b"ADD"
+    yield "src", list(s.src)[:3], [left, right, None]
+    yield "view_src", v.view_src, left
+    yield "view_offs", v.view_offs, 8
+
+
+# --- batches --------------------------------------------------------------------------------------------------
+
+
+class TokenRun(NamedTuple):
+    """Tokens for consecutive positions of one sequence."""
+
+    token_ids: Sequence[int]
+    first_position: int
+    sequence: int
+    want_logits: bool = False
+    """Whether the run's last token yields logits."""
+
+
+def make_batch(runs: Sequence[TokenRun]) -> tuple[Any, list[Any]]:
+    """A `llama_batch` of all runs, and the arrays that must outlive its use."""
+    total = sum(len(run.token_ids) for run in runs)
+    tokens, positions = np.empty(total, np.int32), np.empty(total, np.int32)
+    sequences, logits = np.empty(total, np.int32), np.zeros(total, np.int8)
+    start = 0
+    for run in runs:
+        stop = start + len(run.token_ids)
+        tokens[start:stop] = run.token_ids
+        positions[start:stop] = np.arange(run.first_position, run.first_position + stop - start)
+        sequences[start:stop] = run.sequence
+        if stop > start:
+            logits[stop - 1] = run.want_logits
+        start = stop
+    counts = np.ones(total, np.int32)
+    pointers = sequences.ctypes.data + 4 * np.arange(total, dtype=np.uint64)
+    batch = llama_low.llama_batch(
+        total,
+        tokens.ctypes.data_as(ctypes.POINTER(llama_low.llama_token)),
+        None,
+        positions.ctypes.data_as(ctypes.POINTER(llama_low.llama_pos)),
+        counts.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)),
+        pointers.ctypes.data_as(ctypes.POINTER(ctypes.POINTER(llama_low.llama_seq_id))),
+        logits.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
+    )
+    return batch, [tokens, positions, sequences, counts, pointers, logits]
+
+
+# --- callbacks and strings ------------------------------------------------------------------------------------
+
+
+def eval_callback(function: Callable[[int, bool], bool]) -> Any:
+    """`function(tensor_address, ask)` as a `ggml_backend_sched_eval_callback`; keep the result referenced."""
+    return llama_low.ggml_backend_sched_eval_callback(lambda tensor, ask, _: function(tensor, ask))
+
+
+def abort_callback(function: Callable[[], bool]) -> Any:
+    """`function()` as a `ggml_abort_callback`: true stops the running graph; keep the result referenced."""
+    return llama_low.ggml_abort_callback(lambda _: function())
+
+
+def log_callback(function: Callable[[int, str], None]) -> Any:
+    """`function(level, text)` as a `llama_log_callback`; keep the result referenced."""
+    return llama_low.llama_log_callback(lambda level, text, _: function(level, text.decode(errors="replace")))
+
+
+def metadata_of(model: Any) -> dict[str, str]:
+    """All GGUF metadata of a loaded model that llama.cpp can print as text (arrays come shortened)."""
+
+    def text(getter: Any, index: int) -> str:
+        buffer = ctypes.create_string_buffer(256)
+        length = getter(model, index, buffer, len(buffer))
+        if length >= len(buffer):
+            buffer = ctypes.create_string_buffer(length + 1)
+            getter(model, index, buffer, len(buffer))
+        return buffer.value.decode(errors="replace")
+
+    keys, values = llama.llama_model_meta_key_by_index, llama.llama_model_meta_val_str_by_index
+    return {text(keys, i): text(values, i) for i in range(llama.llama_model_meta_count(model))}
+
+
+def tokenize(vocabulary: Any, text: bytes, add_special: bool, parse_special: bool) -> list[int]:
+    capacity = len(text) + 16
+    buffer = (llama_low.llama_token * capacity)()
+    count = llama.llama_tokenize(vocabulary, text, len(text), buffer, capacity, add_special, parse_special)
+    if count < 0:
+        buffer = (llama_low.llama_token * -count)()
+        count = llama.llama_tokenize(vocabulary, text, len(text), buffer, -count, add_special, parse_special)
+    return list(buffer[:count])
+
+
+def token_bytes(vocabulary: Any, token_id: int, special: bool) -> bytes:
+    """The bytes a token stands for; not always whole UTF-8 characters."""
+    buffer = ctypes.create_string_buffer(64)
+    length = llama.llama_token_to_piece(vocabulary, token_id, buffer, len(buffer), 0, special)
+    if length < 0:
+        buffer = ctypes.create_string_buffer(-length)
+        length = llama.llama_token_to_piece(vocabulary, token_id, buffer, len(buffer), 0, special)
+    return buffer.raw[:length]
+
+
+# --- sequence states and logits -------------------------------------------------------------------------------
+
+
+def get_sequence_state(context: Any, sequence: int, capacity: int | None = None) -> bytearray:
+    """The state blob of one sequence.
+
+    With `capacity` llama.cpp stops writing where the buffer ends (it throws inside and returns 0): the cheap way
+    to read only the first bytes, the list of cells.
+    """
+    size = capacity or llama.llama_state_seq_get_size(context, sequence)
+    blob = bytearray(size)
+    view = (ctypes.c_uint8 * size).from_buffer(blob)
+    written = llama.llama_state_seq_get_data(context, view, size, sequence)
+    if capacity is None and written != size:
+        raise LibraryMismatch(f"the state of sequence {sequence} has {written} bytes, llama.cpp announced {size}")
+    return blob
+
+
+def set_sequence_state(context: Any, sequence: int, blob: bytes | bytearray | memoryview) -> bool:
+    """Load a state blob into an empty sequence; only for blobs that `engine.kv_layout` has checked."""
+    source = np.frombuffer(blob, np.uint8)
+    address = ctypes.cast(source.ctypes.data, ctypes.POINTER(ctypes.c_uint8))
+    return llama.llama_state_seq_set_data(context, address, source.size, sequence) == source.size
+
+
+def last_logits(context: Any, num_tokens: int) -> FloatArray:
+    """A copy of the logits of the last output of the last batch: (num_tokens of the vocabulary,) float32."""
+    return np.ctypeslib.as_array(llama.llama_get_logits_ith(context, -1), (num_tokens,)).copy()

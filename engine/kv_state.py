@@ -1,0 +1,74 @@
+"""Chunk states ↔ the cache: encode a chunk behind the preamble, load states, shift and merge them.
+
+Owner thread of the context only. A state is loaded into the scratch sequence, its positions are shifted to where
+the chunk stands in this prompt, the main sequence takes the cells over, and the scratch sequence is emptied again.
+llama.cpp turns the shift into a rotation of all K rows lazily, once, at the next decode.
+
+What the redirected decode leans on: after `merge` and `Context.prefill`, in order from an empty cache,
+position *i* sits in cell *i*. `assert_cells_in_order` reads that from the cache instead of assuming it.
+"""
+
+from collections.abc import Sequence
+
+from engine import bindings, kv_layout
+from engine.bindings import TokenRun
+from engine.errors import DecodeFailed
+from engine.kv_layout import Buffer, KvLayout
+from engine.model import Context
+
+
+def encode_preamble(context: Context, token_ids: Sequence[int]) -> bytearray:
+    """The state of the preamble, computed from an empty cache; leaves the cache empty."""
+    context.clear()
+    context.prefill(token_ids, first_position=0)
+    blob = bindings.get_sequence_state(context.handle, Context.SEQUENCE)
+    context.clear()
+    return blob
+
+
+def encode_chunk(context: Context, preamble: Buffer, num_preamble_tokens: int, token_ids: Sequence[int]) -> bytearray:
+    """The state of a chunk behind the preamble: rows of its own tokens only; leaves the cache empty.
+
+    The preamble is loaded, not computed, and always from an empty cache, so that the same tokens give the same
+    bytes. `preamble` must have passed `kv_layout.check`.
+    """
+    context.clear()
+    load(context, preamble, Context.SEQUENCE)
+    context.prefill(token_ids, num_preamble_tokens)
+    context.forget(Context.SEQUENCE, 0, num_preamble_tokens)
+    blob = bindings.get_sequence_state(context.handle, Context.SEQUENCE)
+    context.clear()
+    return blob
+
+
+def learn_layout(context: Context) -> KvLayout:
+    """The layout of this context's states, read off a state of one token; leaves the cache empty."""
+    context.clear()
+    context.decode([TokenRun([0], 0, Context.SEQUENCE)])
+    blob = bindings.get_sequence_state(context.handle, Context.SEQUENCE)
+    context.clear()
+    return kv_layout.learn(blob)
+
+
+def load(context: Context, blob: Buffer, sequence: int) -> None:
+    """Load a checked state into an empty sequence at the positions it was written with."""
+    if not bindings.set_sequence_state(context.handle, sequence, blob):
+        raise DecodeFailed(f"llama.cpp refused a state of {len(blob)} bytes; is the context too small?")
+
+
+def merge(context: Context, blob: Buffer, shift: int) -> None:
+    """Append a checked chunk state to the main sequence, `shift` positions from where it was encoded."""
+    load(context, blob, Context.SCRATCH)
+    if shift:
+        context.shift(Context.SCRATCH, shift)
+    context.share(Context.SCRATCH, Context.SEQUENCE)
+    context.forget(Context.SCRATCH)
+
+
+def assert_cells_in_order(context: Context, num_tokens: int) -> None:
+    """Make sure that the main sequence is positions 0 … num_tokens − 1 in ascending cells."""
+    capacity = kv_layout.cell_list_bytes(num_tokens)
+    blob = bindings.get_sequence_state(context.handle, Context.SEQUENCE, capacity)
+    positions = kv_layout.cell_positions(blob)
+    if positions != list(range(num_tokens)):
+        raise DecodeFailed(f"the cache does not hold positions 0 to {num_tokens - 1} in the order of its cells")

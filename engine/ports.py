@@ -1,0 +1,35 @@
+"""What the engine needs given: a shelf for chunk states. The app builds it over the store."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from storage.values import FingerprintFacts, Lookup
+
+
+class StateShelf(Protocol):
+    """The chunk states of one fingerprint, as one thread sees them.
+
+    A state is named by the position of its first token (0 for the preamble) and its tokens. Disk failures rise as
+    the storage's own errors; a missing or damaged state is a `Miss`.
+    """
+
+    def get(self, first_position: int, token_ids: tuple[int, ...]) -> Lookup:
+        """Read and check a state; `engine.kv_layout` still has to check its structure."""
+        ...
+
+    def adopt(self, first_position: int, token_ids: tuple[int, ...], chunk_id: int) -> bool:
+        """Note that a chunk uses a state that is there and good; False when there is none."""
+        ...
+
+    def put(self, first_position: int, token_ids: tuple[int, ...], blob: bytearray, chunk_id: int | None) -> None:
+        """Persist a state, and note that chunk `chunk_id` uses it (None: the preamble)."""
+        ...
+
+    def reject(self, first_position: int, token_ids: tuple[int, ...], reason: str) -> None:
+        """Drop a state whose structure does not fit the model."""
+        ...
+
+
+OpenShelf = Callable[[FingerprintFacts], AbstractContextManager[StateShelf]]
+"""Opens the shelf of a fingerprint; called and closed on the engine thread."""

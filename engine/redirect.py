@@ -1,0 +1,224 @@
+"""The redirected decode: recompute chosen tokens in place, watch a graph, stop it early.
+
+llama.cpp has no call for "compute these tokens of the cache again": a batch must continue its sequence. But its
+evaluation callback sees every node of the graph *before* the graph is computed (`ask`), when the inputs are already
+on the node's device. So the tokens are submitted to an empty scratch sequence, where any consecutive positions are
+allowed, and before anything is computed three inputs are overwritten:
+
+    inp_pos                  the tokens' true positions            (RoPE)
+    attn_inp_k_idxs/v_idxs   the cells to overwrite                (SET_ROWS into the cache)
+    attn_inp_kq_mask         0 for cells of smaller-or-equal position, −inf else   (FLASH_ATTN_EXT)
+
+Every layer then writes the tokens' new K and V rows over the stale ones and attends to all cells before them: what a
+prefill computes, for these tokens alone. Tokens of the main sequence behind them in the same batch (the question)
+keep their own inputs, and see the new rows, because a layer writes before it attends. Afterwards the scratch
+sequence is forgotten; its cells were only reserved, never written.
+
+Proof by measurement (tests/engine/test_blend_exactness.py): recomputing everything over a cache filled with other
+tokens' rows gives the same bits as over the right one.
+
+Answering true for a node and false after it stops the split it is in; `GraphPass` then stops every later split at
+its first node, so that a graph cut over several devices ends too. Each split has its own copies of the inputs;
+each copy is rewritten where it is met. Owner thread only; one pass serves one decode.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine import bindings
+from engine.bindings import MAX_SRC, IntArray, Tensor, TokenRun
+from engine.errors import RedirectFailed
+from engine.model import Context
+
+_ROPE_POSITIONS, _K_CELLS, _V_CELLS, _MASK = "inp_pos", "attn_inp_k_idxs", "attn_inp_v_idxs", "attn_inp_kq_mask"
+REWRITTEN_INPUTS = (_ROPE_POSITIONS, _K_CELLS, _V_CELLS, _MASK)
+"""Names of the inputs as src/llama-graph.cpp gives them; a copy on another device has the name inside its own."""
+
+_INPUT = re.compile(rb"(?<![a-z_])(inp_pos|attn_inp_k_idxs|attn_inp_v_idxs|attn_inp_kq_mask)(?![a-z_])")
+
+_MASK_TYPE, _POSITION_TYPE, _CELL_TYPE = "f16", "i32", "i64"
+
+
+_WRITE_ROWS, _ATTEND = "SET_ROWS", "FLASH_ATTN_EXT"
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """A node to look at: an operation, and the cache tensor that it writes or attends to."""
+
+    operation: str
+    cache: bytes
+    """`cache_k_l<layer>` or `cache_v_l<layer>`, the names of src/llama-kv-cache.cpp."""
+
+
+def attention_tap(layer: int) -> Tap:
+    """The attention of a layer: Q, K, V and mask as used are its sources."""
+    return Tap(_ATTEND, b"cache_k_l%d" % layer)
+
+
+def k_rows_tap(layer: int) -> Tap:
+    """The write of a layer's new K rows into the cache."""
+    return Tap(_WRITE_ROWS, b"cache_k_l%d" % layer)
+
+
+def v_rows_tap(layer: int) -> Tap:
+    """The write of a layer's new V rows into the cache."""
+    return Tap(_WRITE_ROWS, b"cache_v_l%d" % layer)
+
+
+@dataclass(slots=True)
+class Watch:
+    """What to do at one tap; both get the node. `before` runs ahead of the node's graph, `after` behind the node."""
+
+    before: Callable[[Tensor], None] | None = None
+    after: Callable[[Tensor], None] | None = None
+
+
+@dataclass(slots=True)
+class GraphPass:
+    """One decode's `GraphVisitor`: rewrite inputs for the first `len(positions)` tokens, call watches, stop.
+
+    `positions` are the true positions of the redirected tokens, ascending; position *i* sits in cell *i*.
+    With `stop` the graph ends once every watch has run.
+    """
+
+    positions: IntArray | None = None
+    watches: Mapping[Tap, Watch] = field(default_factory=dict[Tap, Watch])
+    stop: bool = False
+    rewritten: set[str] = field(default_factory=set[str])
+    visible_cells: npt.NDArray[np.bool_] | None = None
+    """Cells that the first token *behind* the redirected ones sees, as llama.cpp set its mask."""
+    _met: set[int] = field(default_factory=set[int])
+    _waiting: set[Tap] = field(default_factory=set[Tap])
+    _operations: dict[int, str] = field(default_factory=dict[int, str])
+    _stopped: bool = False
+
+    def __post_init__(self) -> None:
+        self._waiting = set(self.watches)
+        self._operations = {bindings.op_code(tap.operation): tap.operation for tap in self.watches}
+
+    def visit(self, tensor_address: int, ask: bool) -> bool:
+        if self._stopped:
+            return ask  # a later split: compute its first node, then stop there
+        tensor = bindings.tensor_at(tensor_address)
+        if ask and self.positions is not None:
+            self._rewrite_inputs(tensor)
+        tap = self._tap_of(tensor)
+        if tap is None:
+            return not ask
+        watch = self.watches[tap]
+        if ask:
+            if watch.before:
+                watch.before(tensor)
+            return True
+        if watch.after:
+            watch.after(tensor)
+        self._waiting.discard(tap)
+        self._stopped = self.stop and not self._waiting
+        return not self._stopped
+
+    def require_complete(self) -> None:
+        """Raise `RedirectFailed` unless all inputs were rewritten and all watches have run."""
+        missing = set(REWRITTEN_INPUTS) - self.rewritten if self.positions is not None else set[str]()
+        if missing:
+            raise RedirectFailed(f"the graph has no input {', '.join(sorted(missing))}")
+        if self._waiting:
+            raise RedirectFailed(f"the graph has no node for {sorted(self._waiting, key=str)[0]}")
+
+    def _tap_of(self, tensor: Tensor) -> Tap | None:
+        operation = self._operations.get(tensor.op)
+        if operation is None:
+            return None
+        # A write is a view of its cache; an attention reads K, its second source, through a view.
+        view = bindings.tensor_at(tensor.src[1]) if operation == _ATTEND else tensor
+        if not view.view_src:
+            return None
+        tap = Tap(operation, bindings.tensor_at(view.view_src).name)
+        return tap if tap in self.watches else None
+
+    def _rewrite_inputs(self, node: Tensor) -> None:
+        for address in node.src[:MAX_SRC]:
+            if address and address not in self._met:
+                self._met.add(address)
+                match = _INPUT.search(bindings.tensor_at(address).name)
+                if match:
+                    self._rewrite(match[1].decode(), address)
+
+    def _rewrite(self, name: str, address: int) -> None:
+        positions, source = self.positions, bindings.tensor_at(address)
+        assert positions is not None
+        type_ = bindings.type_name(source.type)
+        if name == _MASK:
+            _expect(name, type_, _MASK_TYPE)
+            self._rewrite_mask(address, source, positions)
+        elif name == _ROPE_POSITIONS:
+            _expect(name, type_, _POSITION_TYPE)
+            bindings.write_tensor(address, positions.astype(np.int32))
+        else:
+            _expect(name, type_, _CELL_TYPE)
+            bindings.write_tensor(address, positions.astype(np.int64))
+        self.rewritten.add(name)
+
+    def _rewrite_mask(self, address: int, mask: Tensor, positions: IntArray) -> None:
+        num_cells, num_rows = mask.ne[0], mask.ne[1]
+        row_bytes = 2 * num_cells
+        if num_rows > len(positions):
+            row = bindings.read_tensor(address, len(positions) * row_bytes, row_bytes).view(np.float16)
+            self.visible_cells = row == 0
+        # (redirected tokens, cells) float16
+        allowed = np.arange(num_cells)[None, :] <= positions[:, None]
+        bindings.write_tensor(address, np.where(allowed, np.float16(0), np.float16(-np.inf)))
+
+
+def _expect(name: str, got: str, want: str) -> None:
+    if got != want:
+        raise RedirectFailed(f"the input {name} has type {got}, expected {want}")
+
+
+def redirected_decode(
+    context: Context,
+    token_ids: Sequence[int],
+    positions: IntArray,
+    behind: Sequence[TokenRun] = (),
+    watches: Mapping[Tap, Watch] | None = None,
+    *,
+    stop: bool = False,
+) -> GraphPass:
+    """Recompute `token_ids` in the cells of `positions` (ascending), with runs of the main sequence behind them.
+
+    All of it is one batch, so it must fit `batch_tokens`; `redirected_slices` cuts a longer set. With `stop`
+    the graph ends after the last watch, and whatever `behind` would yield is not computed.
+    """
+    assert len(token_ids) == len(positions)
+    assert np.all(np.diff(positions) > 0), "redirected positions must ascend"
+    graph_pass = GraphPass(positions if len(positions) else None, watches or {}, stop)
+    scratch = [TokenRun(token_ids, 0, Context.SCRATCH)] if len(token_ids) else []
+    try:
+        context.decode([*scratch, *behind], graph_pass)
+    finally:
+        context.forget(Context.SCRATCH)
+    graph_pass.require_complete()
+    return graph_pass
+
+
+def slices(positions: IntArray, num_behind: int, batch_tokens: int) -> list[IntArray]:
+    """Cut ascending positions into runs that fit a batch, the last one together with `num_behind` tokens.
+
+    In position order this is still exact: later tokens see the new rows of the earlier ones.
+    """
+    if len(positions) + num_behind <= batch_tokens:
+        return [positions]
+    last = max(batch_tokens - num_behind, 0)
+    head, tail = positions[: len(positions) - last], positions[len(positions) - last :]
+    return [head[start : start + batch_tokens] for start in range(0, len(head), batch_tokens)] + [tail]
+
+
+def source_bytes(node: Tensor, index: int) -> npt.NDArray[Any]:
+    """All bytes of a node's source, from whichever device holds it."""
+    address = node.src[index]
+    return bindings.read_tensor(address, 0, bindings.num_tensor_bytes(address))

@@ -1,0 +1,154 @@
+"""What one can ask of the engine, and what it answers: frozen values, safe to hand between threads."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from engine.selection import DEFAULT_STRATEGY, STRATEGIES
+
+
+class Mode(StrEnum):
+    """How the context of a question gets into the cache."""
+
+    BLEND = "blend"
+    """Chunk states are loaded and selectively recomputed."""
+    EXACT = "exact"
+    """Everything is computed: the yardstick."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContextChunk:
+    """A chunk as the engine sees it: its tokens, and the caller's number for it."""
+
+    chunk_id: int
+    token_ids: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not self.token_ids:
+            raise ValueError(f"chunk {self.chunk_id} has no tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is picked; a temperature of 0 always takes the most probable one."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0:
+            raise ValueError(f"temperature must be at least 0, got {self.temperature}")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p must be above 0 and at most 1, got {self.top_p}")
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRequest:
+    """A question over chunks, in prompt order."""
+
+    question: str
+    chunks: tuple[ContextChunk, ...]
+    mode: Mode = Mode.BLEND
+    ratio: float = 0.15
+    """Recomputed tokens / context tokens."""
+    strategy: str = DEFAULT_STRATEGY
+    sampling: Sampling = Sampling()
+    max_answer_tokens: int = 256
+    instructions: str = ""
+    """The user's own wishes for the answer; they stand behind the question."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.ratio <= 1:
+            raise ValueError(f"ratio must lie between 0 and 1, got {self.ratio}")
+        if self.strategy not in STRATEGIES:
+            raise ValueError(f"unknown strategy {self.strategy!r}; known are {', '.join(STRATEGIES)}")
+        if self.max_answer_tokens < 1:
+            raise ValueError(f"max_answer_tokens must be at least 1, got {self.max_answer_tokens}")
+
+
+@dataclass(frozen=True, slots=True)
+class SteepRequest:
+    """Chunks to encode behind the preamble and to persist; those that have a state are skipped."""
+
+    chunks: tuple[ContextChunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prefilled:
+    """Progress: so many of the prompt's tokens are in the cache."""
+
+    num_done: int
+    num_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerText:
+    """The next piece of the answer: whole characters."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkUse:
+    """What became of one chunk: its tokens by origin (they add up), and what the question made of it."""
+
+    chunk_id: int
+    num_tokens: int
+    num_loaded: int = 0
+    num_recomputed: int = 0
+    num_computed: int = 0
+    attention: float | None = None
+    """Share of the question's attention on all chunks; None where it was not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageTimes:
+    """Milliseconds per stage; `first_token_ms` counts from the request's arrival at the engine thread."""
+
+    load_ms: float = 0.0
+    """Reading, checking and merging chunk states."""
+    score_ms: float = 0.0
+    recompute_ms: float = 0.0
+    """Everything computed of the prompt: missing chunks, selected tokens, the question."""
+    first_token_ms: float = 0.0
+    total_ms: float = 0.0
+    tokens_per_s: float = 0.0
+    """Decoding speed after the first token."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerDone:
+    """The end of an answer, with its account."""
+
+    text: str
+    mode: Mode
+    uses: tuple[ChunkUse, ...]
+    times: StageTimes
+    num_loaded_bytes: int = 0
+    num_answer_tokens: int = 0
+    notices: tuple[str, ...] = ()
+    """What the user should know, e.g. why an answer was exact where blending was asked for."""
+    missing: tuple[ContextChunk, ...] = field(default=())
+    """Chunks that had no usable state: to be steeped when there is time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steeped:
+    """One chunk of a `SteepRequest` is done; `num_bytes` is 0 if it had a state already."""
+
+    chunk_id: int
+    num_tokens: int
+    num_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SteepDone:
+    """The end of a `SteepRequest`."""
+
+    num_chunks: int
+    num_encoded_tokens: int
+    total_ms: float
+
+
+AnswerEvent = Prefilled | AnswerText | AnswerDone
+SteepEvent = Steeped | SteepDone

@@ -1,0 +1,138 @@
+"""A loaded model, ready to answer and to steep: everything that lives as long as the compute thread. That thread only.
+
+`Session` opens the model, makes the context (a plain one where the model cannot be blended), and opens the shelf of the
+fingerprint that both imply. One context serves questions and steeping, because each begins by emptying it.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from types import TracebackType
+from typing import Self
+
+from engine import bindings, kv_layout, kv_state
+from engine.answer import Answering, BlendTools
+from engine.architecture import Blendability
+from engine.errors import StateInvalid
+from engine.kv_layout import KvLayout
+from engine.model import ALL_LAYERS, Context, ContextOptions, Model
+from engine.ports import OpenShelf, StateShelf
+from engine.prompt import PromptFrame, frame_of
+from engine.requests import AnswerDone, AnswerEvent, AnswerRequest, ContextChunk, Steeped
+from engine.self_check import graph_blendability, model_blendability
+from engine.vocabulary import Vocabulary
+from storage.values import ChunkState, FingerprintFacts
+
+STATE_FORMAT = 1
+"""Raised when states of an older program must not be used any more, whatever else is equal."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """What to load and how large."""
+
+    model_path: Path
+    model_identity: str
+    """Hash of the model file: the first fact of every fingerprint."""
+    context: ContextOptions
+    gpu_layers: int = ALL_LAYERS
+
+
+class Session:
+    """See the module docstring; a context manager, closing twice is harmless."""
+
+    def __init__(self, options: SessionOptions, open_shelf: OpenShelf) -> None:
+        started = perf_counter()
+        with ExitStack() as stack:
+            self.model = stack.enter_context(Model(options.model_path, gpu_layers=options.gpu_layers))
+            self.frame = frame_of(self.model, Vocabulary(self.model))
+            self.blendability, self.context = _context_for(self.model, options.context)
+            stack.callback(lambda: self.context.close())
+            self._layout = kv_state.learn_layout(self.context) if self.blendability.possible else None
+            self.facts = fingerprint_facts(self.model, options, self.frame)
+            self._shelf = stack.enter_context(open_shelf(self.facts))
+            self._stack = stack.pop_all()
+        self.load_ms = (perf_counter() - started) * 1e3
+
+    # --- questions
+
+    def answer(self, request: AnswerRequest, emit: Callable[[AnswerEvent], None]) -> AnswerDone:
+        """Answer a question; see `engine.answer`."""
+        why_exact = f"{self.model.path.name} cannot be blended because {self.blendability.reason}"
+        return Answering(self.context, self.frame, self._tools(), why_exact, request, emit).run()
+
+    def _tools(self) -> BlendTools | None:
+        return BlendTools(self._layout, self._shelf) if self._layout else None
+
+    # --- steeping
+
+    def steep(self, chunk: ContextChunk) -> Steeped:
+        """Encode and persist one chunk, unless its state is there; the preamble's state comes first if it is not."""
+        if self._layout is None:
+            return Steeped(chunk.chunk_id, len(chunk.token_ids), num_bytes=0)
+        position, token_ids = len(self.frame.preamble), chunk.token_ids
+        if self._shelf.adopt(position, token_ids, chunk.chunk_id):
+            return Steeped(chunk.chunk_id, len(token_ids), num_bytes=0)
+        preamble = self._preamble_state(self._layout)
+        blob = kv_state.encode_chunk(self.context, preamble, position, token_ids)
+        kv_layout.check(blob, self._layout, position, len(token_ids))
+        self._shelf.put(position, token_ids, blob, chunk.chunk_id)
+        return Steeped(chunk.chunk_id, len(token_ids), num_bytes=len(blob))
+
+    def _preamble_state(self, layout: KvLayout) -> kv_layout.Buffer:
+        token_ids = self.frame.preamble
+        state = self._shelf.get(0, token_ids)
+        if isinstance(state, ChunkState) and _fits(state, layout):
+            return state.blob
+        blob = kv_state.encode_preamble(self.context, token_ids)
+        self._shelf.put(0, token_ids, blob, None)
+        return blob
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _context_for(model: Model, options: ContextOptions) -> tuple[Blendability, Context]:
+    verdict = model_blendability(model)
+    if verdict.possible:
+        context = Context(model, replace(options, blending=True))
+        verdict = graph_blendability(context)
+        if verdict.possible:
+            return verdict, context
+        context.close()
+    return verdict, Context(model, replace(options, blending=False))
+
+
+def _fits(state: ChunkState, layout: KvLayout) -> bool:
+    try:
+        kv_layout.check(state.blob, layout, 0, state.num_tokens)
+    except StateInvalid:
+        return False
+    return True
+
+
+def fingerprint_facts(model: Model, options: SessionOptions, frame: PromptFrame) -> FingerprintFacts:
+    """Everything that changes the numbers in a chunk state."""
+    architecture = model.header.architecture
+    rope = {key: value for key, value in model.metadata.items() if key.startswith(f"{architecture}.rope.")}
+    return {
+        "state_format": STATE_FORMAT,
+        "library": f"llama-cpp-python {bindings.LIBRARY_VERSION}",
+        "model": options.model_identity,
+        "architecture": architecture,
+        "num_layers": model.num_layers,
+        "kv_type": options.context.kv_type,
+        "flash_attention": True,
+        "preamble": frame.preamble,
+        **rope,
+    }

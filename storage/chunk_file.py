@@ -1,0 +1,139 @@
+"""Chunk files on disk: written whole or not at all, read into private memory.
+
+Writing goes beside the target (`.{name}.{pid}.{random}.tmp`, mode 0600), is synced, renamed over the target,
+and the folder is synced. So under a final name there is always a complete file, whatever kills the process or
+the machine; a file being read, or mapped by somebody, is replaced and never changed. A failed write leaves
+the old file and no temporary; only a killed one leaves a temporary, for `remove_stray`.
+
+Reading copies into a fresh bytearray. Not a map: bytes of a map can change between the check and their use,
+and a file cut short under a map kills the process with SIGBUS. The copy costs far less than what the state
+saves.
+
+Any thread, any number of processes. A folder of chunk files belongs to one machine: `remove_stray` asks this
+machine whether a writer is alive. Errors: OSError from the system, FileNotFoundError for a missing file,
+ChunkFileInvalid (with the path) for bytes that cannot be believed.
+"""
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+import stat
+import time
+from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
+
+from storage import private_folder
+from storage.chunk_format import MAX_NUM_BYTES, MIN_NUM_BYTES, Buffer, decode, encode
+from storage.errors import ChunkFileInvalid
+from storage.values import ChunkState, StateKey
+
+STRAY_AGE_SECONDS = 3600
+"""A temporary older than this is nobody's: writing gigabytes takes minutes. Covers process ids used again."""
+
+_TEMPORARY_NAME = re.compile(r"\..+\.(?P<pid>[0-9]+)\.[0-9a-f]{16}\.tmp")
+
+
+def write(path: Path, state: ChunkState) -> None:
+    """Puts the state at `path`, replacing what is there; durable on return. ValueError: see `encode`."""
+    buffers = encode(state)
+    private_folder.make(path.parent)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(8)}.tmp")
+    try:
+        _write_new(temporary, buffers)
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            temporary.unlink()
+        raise
+    private_folder.sync(path.parent)
+
+
+def read(path: Path, expected: StateKey) -> ChunkState:
+    """The checked state at `path`; its blob is a writable view of memory that nobody else holds."""
+    try:
+        return decode(_read_all(path), expected)
+    except ChunkFileInvalid as error:
+        raise ChunkFileInvalid(f"{path}: {error}") from error
+
+
+def remove(path: Path) -> None:
+    """Removes the file; one that is not there is what was wanted."""
+    path.unlink(missing_ok=True)
+
+
+def stray_temporaries(root: Path) -> Iterator[Path]:
+    """Temporaries below `root` whose writer is gone."""
+    for path in root.rglob(".*.tmp"):
+        match = _TEMPORARY_NAME.fullmatch(path.name)
+        if match and _is_stray(path, int(match["pid"])):
+            yield path
+
+
+def remove_stray(root: Path) -> int:
+    """Removes the temporaries that killed writers left; returns how many. Those of living writers stay."""
+    strays = list(stray_temporaries(root))
+    for path in strays:
+        remove(path)
+    return len(strays)
+
+
+def _write_new(path: Path, buffers: tuple[Buffer, ...]) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+        for buffer in buffers:
+            file.write(buffer)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read_all(path: Path) -> bytearray:
+    with path.open("rb", buffering=0) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ChunkFileInvalid("not a regular file")
+        # Before the allocation: its size must not be up to whoever damaged the file.
+        if not MIN_NUM_BYTES <= status.st_size <= MAX_NUM_BYTES:
+            raise ChunkFileInvalid(
+                f"expected {MIN_NUM_BYTES} to {MAX_NUM_BYTES} bytes, the file has {status.st_size}"
+            )
+        data = bytearray(status.st_size)
+        _fill(memoryview(data), file)
+    return data
+
+
+def _fill(view: memoryview, file: FileIO) -> None:
+    """One read returns at most 2 GiB on Linux, and less than asked for whenever it likes."""
+    num_read = 0
+    while num_read < view.nbytes:
+        try:
+            num_new = file.readinto(view[num_read:])
+        except OSError as error:
+            if error.errno == errno.EIO:  # a bad sector is damage to this file, not the end of the store
+                raise ChunkFileInvalid(f"cannot be read: {error.strerror}") from error
+            raise
+        if not num_new:
+            raise ChunkFileInvalid(f"ended at {num_read} bytes, expected {view.nbytes}: cut short while read")
+        num_read += num_new
+
+
+def _is_stray(path: Path, pid: int) -> bool:
+    try:
+        age_seconds = time.time() - path.stat().st_mtime
+    except FileNotFoundError:  # renamed or removed by its writer just now
+        return False
+    return age_seconds > STRAY_AGE_SECONDS or not _is_alive(pid)
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name == "nt":  # signal 0 is not a question there: it would send Ctrl-C; the age decides alone
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # alive, somebody else's
+        return True
+    return True

@@ -1,0 +1,148 @@
+"""The schema of the index, as named steps applied by sqlite-utils' `Migrations("steep")`.
+
+A step that shipped is never edited and never renamed: a change of the schema is a new step at the end of
+STEPS. Each step and the record of it are one transaction (`storage.index` puts all pending steps into one),
+so a step must not need to run outside of one. A step has to work on tables with rows.
+
+Columns named `..._at` are whole seconds since 1970, UTC. Paths are TEXT, or the file system's bytes as a BLOB
+where those are not UTF-8. Ids are AUTOINCREMENT: never used twice, so a link made late to a chunk that was
+replaced meanwhile finds nothing instead of another chunk. `states.num_bytes` is the size of the file.
+
+sqlite-utils is imported when a step has to be applied, not before: it imports numpy where numpy is installed,
+which costs 0.2 s at every start, and a CUDA build of llama.cpp must be imported before numpy is.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+MIGRATION_SET = "steep"
+
+
+def m001_documents(db: "Database") -> None:
+    """Watched folders, their documents, the chunks cut from them."""
+    db.executescript(
+        """
+        CREATE TABLE folders (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            path TEXT NOT NULL UNIQUE,
+            added_at INTEGER NOT NULL
+        );
+        CREATE TABLE documents (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            folder_id INTEGER NOT NULL REFERENCES folders(id) ON DELETE CASCADE,
+            path TEXT NOT NULL UNIQUE,
+            num_bytes INTEGER NOT NULL,
+            mtime_ns INTEGER NOT NULL,
+            content_digest TEXT NOT NULL,
+            title TEXT NOT NULL,
+            error TEXT,
+            indexed_at INTEGER NOT NULL
+        );
+        CREATE INDEX documents_by_folder ON documents(folder_id);
+        CREATE TABLE chunks (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            document_id INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
+            ordinal INTEGER NOT NULL,
+            page INTEGER,
+            heading TEXT,
+            start INTEGER NOT NULL,
+            "end" INTEGER NOT NULL,
+            text TEXT NOT NULL,
+            text_digest TEXT NOT NULL,
+            num_tokens INTEGER NOT NULL
+        );
+        CREATE INDEX chunks_by_document ON chunks(document_id, ordinal);
+        """
+    )
+
+
+def m002_search(db: "Database") -> None:
+    """Full text search over headings and texts, kept in step by triggers; the text is not stored twice."""
+    db.executescript(
+        """
+        CREATE VIRTUAL TABLE chunks_fts USING fts5(
+            heading, text, content='chunks', content_rowid='id',
+            tokenize='porter unicode61 remove_diacritics 2'
+        );
+        CREATE TRIGGER chunks_fts_insert AFTER INSERT ON chunks BEGIN
+            INSERT INTO chunks_fts(rowid, heading, text) VALUES (new.id, new.heading, new.text);
+        END;
+        CREATE TRIGGER chunks_fts_delete AFTER DELETE ON chunks BEGIN
+            INSERT INTO chunks_fts(chunks_fts, rowid, heading, text)
+            VALUES ('delete', old.id, old.heading, old.text);
+        END;
+        CREATE TRIGGER chunks_fts_update AFTER UPDATE OF heading, text ON chunks BEGIN
+            INSERT INTO chunks_fts(chunks_fts, rowid, heading, text)
+            VALUES ('delete', old.id, old.heading, old.text);
+            INSERT INTO chunks_fts(rowid, heading, text) VALUES (new.id, new.heading, new.text);
+        END;
+        INSERT INTO chunks_fts(chunks_fts) VALUES ('rebuild');
+        """
+    )
+
+
+def m003_states(db: "Database") -> None:
+    """Chunk states on disk and which chunks use them; a preamble's state is used by no chunk."""
+    db.executescript(
+        """
+        CREATE TABLE states (
+            fingerprint TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            role TEXT NOT NULL CHECK (role IN ('chunk', 'preamble')),
+            num_tokens INTEGER NOT NULL,
+            num_bytes INTEGER NOT NULL,
+            created_at INTEGER NOT NULL,
+            last_used_at INTEGER NOT NULL,
+            num_hits INTEGER NOT NULL DEFAULT 0,
+            PRIMARY KEY (fingerprint, digest)
+        );
+        CREATE INDEX states_by_use ON states(last_used_at);
+        CREATE TABLE chunk_states (
+            chunk_id INTEGER NOT NULL REFERENCES chunks(id) ON DELETE CASCADE,
+            fingerprint TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            PRIMARY KEY (chunk_id, fingerprint),
+            FOREIGN KEY (fingerprint, digest) REFERENCES states(fingerprint, digest) ON DELETE CASCADE
+        );
+        CREATE INDEX chunk_states_by_state ON chunk_states(fingerprint, digest);
+        """
+    )
+
+
+def m004_model_files(db: "Database") -> None:
+    """Checksums of model files, valid while size and modification time stay the same."""
+    db.executescript(
+        """
+        CREATE TABLE model_files (
+            path TEXT PRIMARY KEY NOT NULL,
+            num_bytes INTEGER NOT NULL,
+            mtime_ns INTEGER NOT NULL,
+            sha256 TEXT NOT NULL
+        );
+        """
+    )
+
+
+STEPS: tuple[Callable[["Database"], None], ...] = (
+    m001_documents,
+    m002_search,
+    m003_states,
+    m004_model_files,
+)
+
+STEP_NAMES = frozenset(step.__name__ for step in STEPS)
+
+
+def apply(connection: sqlite3.Connection, *, stop_before: str | None = None) -> None:
+    """Applies the pending steps, within the caller's transaction if one is open. sqlite3's errors rise."""
+    from sqlite_utils import Database, Migrations
+
+    migrations = Migrations(MIGRATION_SET)
+    for step in STEPS:
+        migrations()(step)
+    database = Database(connection, recursive_triggers=False, execute_plugins=False)
+    migrations.apply(database, stop_before=stop_before)

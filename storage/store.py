@@ -1,0 +1,154 @@
+"""The state store: chunk files and their rows in the index, kept together.
+
+    {root}/{fingerprint}/{first two digits of the digest}/{digest}.kv
+
+A `StateStore` belongs to the thread of its Index. A loader thread opens its own pair, or reads a file itself
+with `chunk_file.read(store.path_of(key), key)`, which any thread may do.
+
+Order, so that a kill or a power cut in between harms nothing: putting writes the file, then the row; removing
+takes the file, then the row. What can be left is a row without a file (the next `get` is a miss and removes
+it) or a file without a row (the next `get` gives the row back, `adopt` links it, `sweep` removes it). Two
+processes that put and remove the same state at once end in one of these cases too.
+
+Errors: StoreUnusable when the disk refuses, naming the file and the system's reason. A missing, damaged or
+foreign file is a Miss, never an error. The log names files and reasons, never the text of a document.
+"""
+
+import contextlib
+import logging
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from storage import chunk_file
+from storage.chunk_format import num_file_bytes
+from storage.errors import ChunkFileInvalid, StoreUnusable
+from storage.index import Index
+from storage.values import ChunkState, Lookup, Miss, StateKey, StateRole
+
+SWEEP_AGE_SECONDS = 3600
+"""A file without a row that is younger may be between its two steps in another process."""
+
+_logger = logging.getLogger(__name__)
+
+
+class StateStore:
+    """See the module. Holds nothing open itself: the Index is closed by whoever opened it."""
+
+    def __init__(self, root: Path, index: Index) -> None:
+        self._root = root
+        self._index = index
+
+    def path_of(self, key: StateKey) -> Path:
+        return self._root / key.fingerprint / key.digest[:2] / f"{key.digest}.kv"
+
+    def get(self, key: StateKey, token_ids: Sequence[int], role: StateRole = "chunk") -> Lookup:
+        """The state of exactly these tokens, checked, in memory of its own; or why there is none.
+
+        A damaged file is removed with its row, so that it gets replaced. A good file without a row gets one,
+        with `role`. Does not count as use: that is `Index.touch_states`, once per answer.
+        """
+        found = self._read(key)
+        if isinstance(found, Miss):
+            return found
+        if found.token_ids != tuple(token_ids):
+            # The file is what its name says: it is the caller's key that is not of these tokens.
+            return Miss(key, f"{self.path_of(key)} holds other tokens than those asked for")
+        if not self._index.has_state(key):
+            self._record(found, role, ())
+        return found
+
+    def contains(self, key: StateKey) -> bool:
+        """Whether there is a file; says nothing about its bytes. One stat: cheap for every chunk."""
+        path = self.path_of(key)
+        with _disk_errors(path):
+            return path.is_file()
+
+    def adopt(self, key: StateKey, token_ids: Sequence[int], chunk_ids: Iterable[int]) -> bool:
+        """Links chunks to a state that is already on disk and good; False when there is none to link to.
+
+        For a text that another document had before: reading its state is cheaper than computing it.
+        """
+        state = self.get(key, token_ids)
+        if isinstance(state, Miss):
+            return False
+        self._record(state, "chunk", chunk_ids)
+        return True
+
+    def put(self, state: ChunkState, role: StateRole = "chunk", chunk_ids: Iterable[int] = ()) -> None:
+        """Makes the state durable, file first, then row; replaces one that is there."""
+        path = self.path_of(state.key)
+        with _disk_errors(path):
+            chunk_file.write(path, state)
+        self._record(state, role, chunk_ids)
+
+    def drop(self, key: StateKey, reason: str) -> None:
+        """Removes a state, file first, then row; its chunks are without state again. The reason is logged."""
+        _logger.warning("Dropped the chunk state %s: %s", self.path_of(key), reason)
+        self._remove_file(key)
+        self._index.forget_state(key)
+
+    def purge_unlinked(self) -> int:
+        """Removes the states that no chunk uses any more, preambles excepted; returns how many.
+
+        Also finishes what a killed purge left undone.
+        """
+        keys = self._index.unlinked_states()
+        for key in keys:
+            self._remove_file(key)
+        if keys:
+            self._index.forget_unlinked(keys)
+        return len(keys)
+
+    def sweep(self) -> int:
+        """Removes files that nothing refers to: temporaries of killed writers, states without a row.
+
+        Returns how many. Not for a new index over old files: let the documents be read and their states be
+        adopted first, or all of them go.
+        """
+        with _disk_errors(self._root):
+            num_strays = chunk_file.remove_stray(self._root)
+            orphans = list(self._orphans())
+            for path in orphans:
+                chunk_file.remove(path)
+        return num_strays + len(orphans)
+
+    def _read(self, key: StateKey) -> Lookup:
+        path = self.path_of(key)
+        try:
+            with _disk_errors(path), contextlib.suppress(FileNotFoundError):
+                return chunk_file.read(path, key)
+        except ChunkFileInvalid as error:
+            self.drop(key, str(error))
+            return Miss(key, str(error), damaged=True)
+        if self._index.has_state(key):
+            self._index.forget_state(key)
+        return Miss(key, f"there is no file {path}")
+
+    def _orphans(self) -> Iterator[Path]:
+        recorded = {self.path_of(key) for key in self._index.state_keys()}
+        newest = time.time() - SWEEP_AGE_SECONDS
+        for path in self._root.glob("*/*/*.kv"):
+            with contextlib.suppress(FileNotFoundError):  # another process was faster
+                if path not in recorded and path.stat().st_mtime < newest:
+                    yield path
+
+    def _record(self, state: ChunkState, role: StateRole, chunk_ids: Iterable[int]) -> None:
+        self._index.record_state(state.key, role, state.num_tokens, num_file_bytes(state), chunk_ids)
+
+    def _remove_file(self, key: StateKey) -> None:
+        path = self.path_of(key)
+        with _disk_errors(path):
+            chunk_file.remove(path)
+
+
+@contextlib.contextmanager
+def _disk_errors(path: Path) -> Generator[None]:
+    """What the disk refuses becomes StoreUnusable, here and nowhere else."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnusable(
+            f"The chunk state {path} cannot be read or written: {error.strerror or error}. "
+            "Check the rights of its folder and the free space of its disk."
+        ) from error

@@ -1,0 +1,166 @@
+"""Frozen values: the chunk states that storage and engine share, and the rows that leave the index.
+
+A *chunk state* is the K and V rows of one token run, all layers, as llama.cpp's sequence state blob. Storage
+treats the blob as opaque bytes; only `engine.kv_layout` knows its inside. Nothing here does I/O.
+
+Fields named `..._at` are whole seconds since 1970, UTC. `id` fields are never used twice by one index, so a
+stale id finds nothing rather than something else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+FingerprintFacts = Mapping[str, str | int | float | bool | tuple[int, ...] | None]
+"""Everything that changes the numbers in a chunk state (model file, RoPE, KV types, preamble), by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateKey:
+    """The name of one chunk state: equal keys mean equal numbers.
+
+    `fingerprint` and `digest` are lowercase hex; they become folder and file names, so nothing else is
+    allowed.
+    """
+
+    fingerprint: str
+    digest: str
+
+    def __post_init__(self) -> None:
+        for name, value in (("fingerprint", self.fingerprint), ("digest", self.digest)):
+            if len(value) < 8 or not set(value) <= set("0123456789abcdef"):
+                raise ValueError(f"{name} must be at least 8 lowercase hex digits, got {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkState:
+    """One chunk state in memory, checked: ready to be written, or just read.
+
+    `token_ids` are the tokens whose rows the blob holds, in order, the first of them encoded at
+    `start_position` (0 for a preamble, the preamble's length for a chunk); `blob` is a sequence state of
+    llama.cpp. `key` follows from the rest (`storage.content_key`): a value where it does not is never
+    written. The bytes belong to whoever holds the value; a state that was read is a private copy, never a map
+    of the file, because a map can change (or vanish, as SIGBUS) between the check and its use.
+    """
+
+    key: StateKey
+    token_ids: tuple[int, ...]
+    blob: bytes | bytearray | memoryview
+    start_position: int = 0
+
+    @property
+    def num_tokens(self) -> int:
+        return len(self.token_ids)
+
+    @property
+    def num_bytes(self) -> int:
+        return len(self.blob)
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """Why a chunk state could not be served; `damaged` when a file was there but could not be believed."""
+
+    key: StateKey
+    reason: str
+    damaged: bool = False
+
+
+Lookup = ChunkState | Miss
+"""The answer of a state store: the state, or why there is none. Never an exception for a bad file."""
+
+
+StateRole = Literal["chunk", "preamble"]
+"""What a state is kept for. A chunk's goes when no chunk uses it; a preamble's is linked to no chunk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A watched folder; `path` is absolute and resolved."""
+
+    id: int
+    path: Path
+    added_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentVersion:
+    """One state of a document's file, as it was read. `content_digest` is the reader's hash of the bytes."""
+
+    path: Path
+    num_bytes: int
+    mtime_ns: int
+    content_digest: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document that the index lists; `error` says why it could not be read, None when it could."""
+
+    id: int
+    folder_id: int
+    path: Path
+    num_bytes: int
+    mtime_ns: int
+    content_digest: str
+    title: str
+    error: str | None
+    num_chunks: int
+    indexed_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkText:
+    """A chunk as it was cut, without identity.
+
+    `[start, end)` is its span in the characters of the document's extracted text, `page` counts from 1, and
+    `num_tokens` is what the tokenizer that cut it counted. Text is what SQLite and the tokenizer can take:
+    valid Unicode without lone surrogates (ValueError, as the reader of the document has to replace them).
+    """
+
+    start: int
+    end: int
+    page: int | None
+    heading: str | None
+    text: str
+    num_tokens: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.end:
+            raise ValueError(f"a chunk's span must be 0 <= start <= end, got [{self.start}, {self.end})")
+        for value in (self.heading or "", self.text):
+            value.encode("utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChunk:
+    """A chunk of the index; `ordinal` counts from 0 within its document."""
+
+    id: int
+    document_path: Path
+    document_title: str
+    ordinal: int
+    chunk: ChunkText
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk that a search found; a higher score is a better match, comparable within one search only."""
+
+    chunk: StoredChunk
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCounts:
+    """What the index holds; the last three count one fingerprint, or all when none was asked for."""
+
+    num_folders: int
+    num_documents: int
+    num_failed_documents: int
+    num_chunks: int
+    num_steeped_chunks: int
+    num_states: int
+    num_state_bytes: int

@@ -148,9 +148,7 @@ class _Cutter:
         """How many characters to try after a piece that was too long."""
         num_chars = piece.end - piece.start
         if num_chars == 1:
-            raise ValueError(
-                f"one character takes {piece.num_tokens} tokens, more than {self._max_num_tokens}"
-            )
+            raise ValueError(f"one character takes {piece.num_tokens} tokens, more than {self._max_num_tokens}")
         # Slightly less than the proportional length: tokens are not spread evenly, and a second miss costs
         # more.
         fitting = int(num_chars * 0.95 * self._max_num_tokens / piece.num_tokens)

@@ -30,7 +30,9 @@ bench = typer.Typer(help="Measure this machine.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Model = Annotated[str | None, typer.Option("--model", "-m", help="A .gguf file, or the name of a model in `steep models`.")]
+Model = Annotated[
+    str | None, typer.Option("--model", "-m", help="A .gguf file, or the name of a model in `steep models`.")
+]
 Folder = Annotated[Path, typer.Argument(help="A folder of documents.")]
 Ratio = Annotated[float | None, typer.Option(help="Share of the context that a blend recomputes, 0 to 1.")]
 Strategy = Annotated[str | None, typer.Option(help="Which tokens a blend recomputes.")]
@@ -142,7 +144,11 @@ def bench_ttft(
 
     flags: dict[str, Value | None] = {"model": model, "context_tokens": context_tokens, "strategy": strategy}
     command.run(
-        flags, Terminal(quiet=quiet), question=question or command.DEFAULT_QUESTION, num_rounds=rounds, as_json=json
+        flags,
+        Terminal(quiet=quiet),
+        question=question or command.DEFAULT_QUESTION,
+        num_rounds=rounds,
+        as_json=json,
     )
 
 

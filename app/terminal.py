@@ -64,8 +64,13 @@ class Terminal:
                 self.remark(f"{description} …")
             yield lambda _done: None
             return
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), _Rate(),
-                   TimeRemainingColumn(compact=True))
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            _Rate(),
+            TimeRemainingColumn(compact=True),
+        )
         with Progress(*columns, console=self._remarks, transient=True) as progress:
             task = progress.add_task(description, total=total, unit=unit)
             yield lambda done: progress.update(task, completed=done)

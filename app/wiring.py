@@ -1,7 +1,7 @@
 """Builds the parts and owns their order: locations → settings → index and store → model → compute thread.
 
-The engine is imported late: llama.cpp's libraries cost 0.5 s, and most commands need none of them. `engine.bindings` has
-to be imported before numpy is (see there), so commands with an engine open their parts with `for_engine`.
+The engine is imported late: llama.cpp's libraries cost 0.5 s, and most commands need none of them. `engine.bindings`
+has to be imported before numpy is (see there), so commands with an engine open their parts with `for_engine`.
 """
 
 from collections.abc import Iterator, Mapping

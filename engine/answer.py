@@ -16,7 +16,16 @@ from engine.kv_layout import KvLayout
 from engine.model import Context
 from engine.ports import StateShelf
 from engine.prompt import PromptFrame
-from engine.requests import AnswerDone, AnswerEvent, AnswerRequest, AnswerText, ChunkUse, Mode, Prefilled, StageTimes
+from engine.requests import (
+    AnswerDone,
+    AnswerEvent,
+    AnswerRequest,
+    AnswerText,
+    ChunkUse,
+    Mode,
+    Prefilled,
+    StageTimes,
+)
 from engine.sampling import Sampler
 from engine.vocabulary import TextStream
 
@@ -56,7 +65,13 @@ class Answering:
         request: AnswerRequest,
         emit: Callable[[AnswerEvent], None],
     ) -> None:
-        self._context, self._frame, self._tools, self._request, self._emit = context, frame, tools, request, emit
+        self._context, self._frame, self._tools, self._request, self._emit = (
+            context,
+            frame,
+            tools,
+            request,
+            emit,
+        )
         self._started = perf_counter()
         self._question = frame.question(request.question, request.instructions)
         num_context_tokens = sum(len(chunk.token_ids) for chunk in request.chunks)

@@ -17,13 +17,44 @@ from dataclasses import dataclass
 
 from engine.gguf_header import GgufHeader, Scalar
 
-_RECURRENT = frozenset({"mamba", "mamba2", "rwkv6", "rwkv6qwen2", "rwkv7", "arwkv7", "jamba", "falcon-h1", "plamo2",
-                        "nemotron_h", "granitehybrid", "lfm2", "lfm2moe", "qwen3next", "qwen35", "qwen35moe",
-                        "kimi-linear"})
+_RECURRENT = frozenset(
+    {
+        "mamba",
+        "mamba2",
+        "rwkv6",
+        "rwkv6qwen2",
+        "rwkv7",
+        "arwkv7",
+        "jamba",
+        "falcon-h1",
+        "plamo2",
+        "nemotron_h",
+        "granitehybrid",
+        "lfm2",
+        "lfm2moe",
+        "qwen3next",
+        "qwen35",
+        "qwen35moe",
+        "kimi-linear",
+    }
+)
 """Architectures of llama.cpp's llm_arch_is_recurrent / llm_arch_is_hybrid (src/llama-arch.cpp)."""
 
-_NO_ROPE = frozenset({"gpt2", "mpt", "bloom", "starcoder", "refact", "jais", "bert", "jina-bert-v2", "t5",
-                      "t5encoder", "wavtokenizer-dec"})
+_NO_ROPE = frozenset(
+    {
+        "gpt2",
+        "mpt",
+        "bloom",
+        "starcoder",
+        "refact",
+        "jais",
+        "bert",
+        "jina-bert-v2",
+        "t5",
+        "t5encoder",
+        "wavtokenizer-dec",
+    }
+)
 """Architectures whose rope type is NONE (llama_model_rope_type, src/llama-model.cpp)."""
 
 

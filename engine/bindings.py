@@ -17,12 +17,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import llama_cpp as llama  # before numpy, see above
+import llama_cpp  # before numpy, see above
 import numpy as np
 import numpy.typing as npt
-from llama_cpp import llama_cpp as llama_low
+from llama_cpp import _ctypes_extensions
 
 from engine.errors import LibraryMismatch
+
+llama: Any = llama_cpp
+"""The `llama_*` functions. Untyped, because the package annotates plain integers and handles as ctypes classes."""
 
 LIBRARY_VERSION = "0.3.36"
 """The llama-cpp-python whose graph and struct layout this code was written against."""
@@ -57,13 +60,8 @@ Tensor._fields_ = [  # the struct points at itself, so the fields come after the
 ]
 
 
-def _load_ggml_base() -> ctypes.CDLL:
-    from llama_cpp._ctypes_extensions import load_shared_library  # the package's own, platform-aware finder
-
-    return load_shared_library("ggml-base", Path(llama.__file__).parent / "lib")
-
-
-_ggml = _load_ggml_base()
+_library_finder: Any = _ctypes_extensions
+_ggml: Any = _library_finder.load_shared_library("ggml-base", Path(llama_cpp.__file__).parent / "lib")
 
 
 def _declare(name: str, restype: Any, *argtypes: Any) -> Any:
@@ -125,7 +123,7 @@ def op_code(name: str) -> int:
     """The number of the operation that this build of ggml calls `name`, e.g. "SET_ROWS"."""
     for code in range(256):
         raw = _op_name(code)
-        if raw is None or raw == b"NONE" and code > 0:
+        if raw is None or (raw == b"NONE" and code > 0):
             break
         if raw.decode() == name:
             return code
@@ -172,7 +170,9 @@ def layout_faults() -> list[str]:
         faults.append(f"llama-cpp-python is {llama.__version__}, expected {LIBRARY_VERSION}")
     context = _init(_InitParams(1 << 20, None, False))
     try:
-        faults += [f"ggml_tensor.{name} reads {got!r}, expected {want!r}" for name, got, want in _probe(context) if got != want]
+        faults += [
+            f"ggml_tensor.{name} reads {got!r}, expected {want!r}" for name, got, want in _probe(context) if got != want
+        ]
     finally:
         _free(context)
     return faults
@@ -225,34 +225,46 @@ def make_batch(runs: Sequence[TokenRun]) -> tuple[Any, list[Any]]:
         start = stop
     counts = np.ones(total, np.int32)
     pointers = sequences.ctypes.data + 4 * np.arange(total, dtype=np.uint64)
-    batch = llama_low.llama_batch(
+    batch = llama.llama_batch(
         total,
-        tokens.ctypes.data_as(ctypes.POINTER(llama_low.llama_token)),
+        _pointer_to(tokens, llama.llama_token),
         None,
-        positions.ctypes.data_as(ctypes.POINTER(llama_low.llama_pos)),
-        counts.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)),
-        pointers.ctypes.data_as(ctypes.POINTER(ctypes.POINTER(llama_low.llama_seq_id))),
-        logits.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
+        _pointer_to(positions, llama.llama_pos),
+        _pointer_to(counts, ctypes.c_int32),
+        _pointer_to(pointers, ctypes.POINTER(llama.llama_seq_id)),
+        _pointer_to(logits, ctypes.c_int8),
     )
     return batch, [tokens, positions, sequences, counts, pointers, logits]
+
+
+def _pointer_to(array: npt.NDArray[Any], element: Any) -> Any:
+    return ctypes.cast(array.ctypes.data, ctypes.POINTER(element))
 
 
 # --- callbacks and strings ------------------------------------------------------------------------------------
 
 
+EvalCallback = Callable[[int, bool, object], bool]
+AbortCallback = Callable[[object], bool]
+LogCallback = Callable[[int, bytes, object], None]
+
+
 def eval_callback(function: Callable[[int, bool], bool]) -> Any:
     """`function(tensor_address, ask)` as a `ggml_backend_sched_eval_callback`; keep the result referenced."""
-    return llama_low.ggml_backend_sched_eval_callback(lambda tensor, ask, _: function(tensor, ask))
+    callback: EvalCallback = lambda tensor, ask, _: function(tensor, ask)  # noqa: E731 - typed, unlike an argument
+    return llama.ggml_backend_sched_eval_callback(callback)
 
 
 def abort_callback(function: Callable[[], bool]) -> Any:
     """`function()` as a `ggml_abort_callback`: true stops the running graph; keep the result referenced."""
-    return llama_low.ggml_abort_callback(lambda _: function())
+    callback: AbortCallback = lambda _: function()  # noqa: E731
+    return llama.ggml_abort_callback(callback)
 
 
 def log_callback(function: Callable[[int, str], None]) -> Any:
     """`function(level, text)` as a `llama_log_callback`; keep the result referenced."""
-    return llama_low.llama_log_callback(lambda level, text, _: function(level, text.decode(errors="replace")))
+    callback: LogCallback = lambda level, text, _: function(level, text.decode(errors="replace"))  # noqa: E731
+    return llama.llama_log_callback(callback)
 
 
 def metadata_of(model: Any) -> dict[str, str]:
@@ -272,10 +284,10 @@ def metadata_of(model: Any) -> dict[str, str]:
 
 def tokenize(vocabulary: Any, text: bytes, add_special: bool, parse_special: bool) -> list[int]:
     capacity = len(text) + 16
-    buffer = (llama_low.llama_token * capacity)()
+    buffer = (llama.llama_token * capacity)()
     count = llama.llama_tokenize(vocabulary, text, len(text), buffer, capacity, add_special, parse_special)
     if count < 0:
-        buffer = (llama_low.llama_token * -count)()
+        buffer = (llama.llama_token * -count)()
         count = llama.llama_tokenize(vocabulary, text, len(text), buffer, -count, add_special, parse_special)
     return list(buffer[:count])
 

@@ -123,9 +123,7 @@ class Blend:
 
     def _compute(self, token_ids: Sequence[int], first_position: int) -> None:
         started = perf_counter()
-        self._context.prefill(
-            token_ids, first_position, progress=lambda done: self._progress(first_position + done)
-        )
+        self._context.prefill(token_ids, first_position, progress=lambda done: self._progress(first_position + done))
         self._report.recompute_ms += _ms_since(started)
 
     # --- 2. score
@@ -137,7 +135,12 @@ class Blend:
         return candidates
 
     def _score(
-        self, tokens: IntArray, question: Sequence[int], candidates: selection.BoolArray, wanted: int, strategy: str
+        self,
+        tokens: IntArray,
+        question: Sequence[int],
+        candidates: selection.BoolArray,
+        wanted: int,
+        strategy: str,
     ) -> Scores:
         needs = selection.STRATEGIES[strategy]
         offsets = np.concatenate([np.arange(p.end - p.first, dtype=np.int32) for p in self._places] or [tokens])

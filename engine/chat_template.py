@@ -47,10 +47,13 @@ def _system_in_user(system_text: str) -> list[dict[str, str]]:
 
 def _render(template: str, special_names: Mapping[str, str], messages: list[dict[str, str]]) -> TurnFrame | None:
     environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    environment.globals.update(raise_exception=_refuse, strftime_now=_fixed_date)
     try:
         text = environment.from_string(template).render(
-            messages=messages, add_generation_prompt=True, **special_names
+            messages=messages,
+            add_generation_prompt=True,
+            raise_exception=_refuse,
+            strftime_now=_fixed_date,
+            **special_names,
         )
     except (TemplateError, TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError):
         return None

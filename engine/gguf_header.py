@@ -30,7 +30,19 @@ _MAX_COUNT = 1 << 24
 """More metadata entries, tensors or array elements than any real model has; a larger number is a damaged file."""
 
 _STRING, _ARRAY = 8, 9
-_SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
+_SCALARS = {
+    0: "<B",
+    1: "<b",
+    2: "<H",
+    3: "<h",
+    4: "<I",
+    5: "<i",
+    6: "<f",
+    7: "<?",
+    10: "<Q",
+    11: "<q",
+    12: "<d",
+}
 _MAX_DIMENSIONS = 4
 
 
@@ -63,8 +75,9 @@ def read_header(path: Path) -> GgufHeader:
         with path.open("rb") as file:
             start = file.read(len(_MAGIC))
             if start != _MAGIC:
-                raise NotGguf(f"{path} is not a GGUF model: it begins with {start!r}, expected {_MAGIC!r}. "
-                              "Give a .gguf file.")
+                raise NotGguf(
+                    f"{path} is not a GGUF model: it begins with {start!r}, expected {_MAGIC!r}. Give a .gguf file."
+                )
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 return _Reader(path, data).header(num_bytes)
     except OSError as error:
@@ -80,8 +93,10 @@ class _Reader:
     def header(self, num_bytes: int) -> GgufHeader:
         version = self._number("<I")
         if version not in _VERSIONS:
-            raise ModelUnusable(f"{self._path} is GGUF version {version}; known are {_VERSIONS}. "
-                                "Convert the model again with a current llama.cpp.")
+            raise ModelUnusable(
+                f"{self._path} is GGUF version {version}; known are {_VERSIONS}. "
+                "Convert the model again with a current llama.cpp."
+            )
         num_tensors, num_entries = self._count("tensors"), self._count("metadata entries")
         metadata = dict(self._entry() for _ in range(num_entries))
         last_offset = max((self._tensor_offset() for _ in range(num_tensors)), default=0)
@@ -165,8 +180,10 @@ class _Reader:
             raise self._truncated()
 
     def _truncated(self) -> GgufTruncated:
-        return GgufTruncated(f"{self._path} is cut off: it has {self._end} bytes and its header promises more. "
-                             "Download or copy the model again.")
+        return GgufTruncated(
+            f"{self._path} is cut off: it has {self._end} bytes and its header promises more. "
+            "Download or copy the model again."
+        )
 
     def _damaged(self, what: str) -> ModelUnusable:
         return ModelUnusable(f"{self._path} is damaged: its header tells of {what}. Download or copy the model again.")

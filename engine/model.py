@@ -16,11 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-import llama_cpp as llama
 import psutil
 
 from engine import bindings, native_log
-from engine.bindings import FloatArray, TokenRun
+from engine.bindings import FloatArray, TokenRun, llama
 from engine.errors import Cancelled, ContextTooLarge, DecodeFailed, ModelUnusable
 from engine.gguf_header import GgufHeader, read_header
 
@@ -183,8 +182,14 @@ class Context:
         if status != 0:
             raise DecodeFailed(f"llama.cpp refused {batch.n_tokens} tokens (code {status}): {native_log.complaints()}")
 
-    def prefill(self, token_ids: Sequence[int], first_position: int, *, want_logits: bool = False,
-                progress: Callable[[int], None] | None = None) -> None:
+    def prefill(
+        self,
+        token_ids: Sequence[int],
+        first_position: int,
+        *,
+        want_logits: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
         """Decode a long run in the main sequence, `batch_tokens` at a time; `progress` gets the tokens done."""
         step = self.options.batch_tokens
         for start in range(0, len(token_ids), step):

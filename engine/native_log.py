@@ -8,9 +8,8 @@ kept. Thread-safe: ggml logs from its own threads.
 import logging
 from collections import deque
 
-import llama_cpp as llama
-
 from engine import bindings
+from engine.bindings import llama
 
 _logger = logging.getLogger("steep.native")
 

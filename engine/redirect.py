@@ -35,7 +35,12 @@ from engine.bindings import MAX_SRC, IntArray, Tensor, TokenRun
 from engine.errors import RedirectFailed
 from engine.model import Context
 
-_ROPE_POSITIONS, _K_CELLS, _V_CELLS, _MASK = "inp_pos", "attn_inp_k_idxs", "attn_inp_v_idxs", "attn_inp_kq_mask"
+_ROPE_POSITIONS, _K_CELLS, _V_CELLS, _MASK = (
+    "inp_pos",
+    "attn_inp_k_idxs",
+    "attn_inp_v_idxs",
+    "attn_inp_kq_mask",
+)
 REWRITTEN_INPUTS = (_ROPE_POSITIONS, _K_CELLS, _V_CELLS, _MASK)
 """Names of the inputs as src/llama-graph.cpp gives them; a copy on another device has the name inside its own."""
 
@@ -171,7 +176,7 @@ class GraphPass:
             row = bindings.read_tensor(address, len(positions) * row_bytes, row_bytes).view(np.float16)
             self.visible_cells = row == 0
         # (redirected tokens, cells) float16
-        allowed = np.arange(num_cells)[None, :] <= positions[:, None]
+        allowed: npt.NDArray[np.bool_] = np.arange(num_cells, dtype=np.int32)[None, :] <= positions[:, None]
         bindings.write_tensor(address, np.where(allowed, np.float16(0), np.float16(-np.inf)))
 
 

@@ -162,7 +162,13 @@ class Runtime:
             with self._lock:
                 self._session = session
             self._opened.put(
-                Ready(session.model.path.name, session.frame, session.facts, session.blendability, session.load_ms)
+                Ready(
+                    session.model.path.name,
+                    session.frame,
+                    session.facts,
+                    session.blendability,
+                    session.load_ms,
+                )
             )
             while (waiting := self._inbox.get()).priority != _CLOSE_PRIORITY:
                 self._serve(waiting)

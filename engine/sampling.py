@@ -4,8 +4,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
-import llama_cpp as llama
-
+from engine.bindings import llama
 from engine.model import Context
 from engine.requests import Sampling
 

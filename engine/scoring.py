@@ -30,7 +30,11 @@ _Q8_0 = np.dtype([("scale", "<f2"), ("values", "i1", (_Q8_0_VALUES,))])
 
 
 def question_attention(
-    context: Context, question: Sequence[int], first_position: int, context_positions: IntArray, layers: Sequence[int]
+    context: Context,
+    question: Sequence[int],
+    first_position: int,
+    context_positions: IntArray,
+    layers: Sequence[int],
 ) -> FloatArray:
     """Attention of all question tokens, heads and `layers` on each context cell, summed: (context tokens,) float32."""
     total = np.zeros(len(context_positions), np.float32)
@@ -98,14 +102,14 @@ def _dequantised(raw: ByteArray, type_: str) -> FloatArray:
 
 def deviation(context: Context, token_ids: Sequence[int], positions: IntArray) -> FloatArray:
     """Squared distance of exact and cached V rows at layer 1 for the tokens at `positions`: (tokens,) float32."""
-    parts = [_deviation_of_slice(context, token_ids, piece, positions)
-             for piece in redirect.slices(positions, 0, context.options.batch_tokens)]
+    parts = [
+        _deviation_of_slice(context, token_ids, piece, positions)
+        for piece in redirect.slices(positions, 0, context.options.batch_tokens)
+    ]
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
-def _deviation_of_slice(
-    context: Context, token_ids: Sequence[int], piece: IntArray, positions: IntArray
-) -> FloatArray:
+def _deviation_of_slice(context: Context, token_ids: Sequence[int], piece: IntArray, positions: IntArray) -> FloatArray:
     stale: list[FloatArray] = []
     fresh: list[FloatArray] = []
 
@@ -118,7 +122,8 @@ def _deviation_of_slice(
         fresh.append(redirect.source_bytes(node, 0).view(np.float32).reshape(len(piece), -1))
 
     tap = redirect.v_rows_tap(DEVIATION_LAYER)
-    chosen = [token_ids[i] for i in np.searchsorted(positions, piece)]
+    places: IntArray = np.searchsorted(positions, piece).astype(np.int32)
+    chosen = [token_ids[int(place)] for place in places]
     redirect.redirected_decode(context, chosen, piece, watches={tap: Watch(read_stale, read_fresh)}, stop=True)
     return np.square(fresh[0] - stale[0]).sum(axis=1)
 
@@ -130,7 +135,9 @@ def _cached_rows(node: Tensor, positions: IntArray) -> FloatArray:
     first, end = int(positions[0]), int(positions[-1]) + 1
     raw = bindings.read_tensor(node.view_src, first * row_bytes, (end - first) * row_bytes)
     rows = raw.reshape(end - first, row_bytes)[positions - first]
-    return _dequantised(np.ascontiguousarray(rows).reshape(-1), bindings.type_name(cache.type)).reshape(len(positions), -1)
+    return _dequantised(np.ascontiguousarray(rows).reshape(-1), bindings.type_name(cache.type)).reshape(
+        len(positions), -1
+    )
 
 
 def _expect_type(tensor: Tensor, types: tuple[str, ...]) -> None:

@@ -8,12 +8,11 @@ with the reason for the user. Owner thread of the context.
 
 from typing import Any
 
-import llama_cpp as llama
 import numpy as np
 
 from engine import architecture, bindings, redirect, scoring
 from engine.architecture import Blendability
-from engine.bindings import TokenRun
+from engine.bindings import TokenRun, llama
 from engine.errors import EngineError
 from engine.model import Context, Model
 from engine.redirect import Watch
@@ -40,13 +39,19 @@ def model_blendability(model: Model) -> Blendability:
 
 def _obstacles(handle: Any) -> list[tuple[bool, str]]:
     return [
-        (llama.llama_model_is_recurrent(handle) or llama.llama_model_is_hybrid(handle), "it has recurrent memory"),
+        (
+            llama.llama_model_is_recurrent(handle) or llama.llama_model_is_hybrid(handle),
+            "it has recurrent memory",
+        ),
         (llama.llama_model_n_swa(handle) > 0, "it attends through a sliding window"),
         (
             llama.llama_model_rope_type(handle) not in (_ROPE_NORMAL, _ROPE_NEOX),
             "its positions are not one-dimensional rotary ones",
         ),
-        (llama.llama_model_has_encoder(handle) or llama.llama_model_is_diffusion(handle), "it is not a causal decoder"),
+        (
+            llama.llama_model_has_encoder(handle) or llama.llama_model_is_diffusion(handle),
+            "it is not a causal decoder",
+        ),
     ]
 
 

@@ -18,7 +18,7 @@ from engine.architecture import Blendability
 from engine.errors import StateInvalid
 from engine.kv_layout import KvLayout
 from engine.model import ALL_LAYERS, Context, ContextOptions, Model
-from engine.ports import OpenShelf, StateShelf
+from engine.ports import OpenShelf
 from engine.prompt import PromptFrame, frame_of
 from engine.requests import AnswerDone, AnswerEvent, AnswerRequest, ContextChunk, Steeped
 from engine.self_check import graph_blendability, model_blendability

@@ -8,9 +8,8 @@ Thread-safe: the native vocabulary is read-only.
 import codecs
 from collections.abc import Iterable
 
-import llama_cpp as llama
-
 from engine import bindings
+from engine.bindings import llama
 from engine.model import Model
 
 

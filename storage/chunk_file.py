@@ -96,9 +96,7 @@ def _read_all(path: Path) -> bytearray:
             raise ChunkFileInvalid("not a regular file")
         # Before the allocation: its size must not be up to whoever damaged the file.
         if not MIN_NUM_BYTES <= status.st_size <= MAX_NUM_BYTES:
-            raise ChunkFileInvalid(
-                f"expected {MIN_NUM_BYTES} to {MAX_NUM_BYTES} bytes, the file has {status.st_size}"
-            )
+            raise ChunkFileInvalid(f"expected {MIN_NUM_BYTES} to {MAX_NUM_BYTES} bytes, the file has {status.st_size}")
         data = bytearray(status.st_size)
         _fill(memoryview(data), file)
     return data

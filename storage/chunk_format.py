@@ -138,9 +138,7 @@ def _blob_offset(num_tokens: int) -> int:
 
 def _read_header(view: memoryview) -> _Header:
     if not MIN_NUM_BYTES <= view.nbytes <= MAX_NUM_BYTES:
-        raise ChunkFileInvalid(
-            f"a chunk file has {MIN_NUM_BYTES} to {MAX_NUM_BYTES} bytes, this one has {view.nbytes}"
-        )
+        raise ChunkFileInvalid(f"a chunk file has {MIN_NUM_BYTES} to {MAX_NUM_BYTES} bytes, this one has {view.nbytes}")
     header = _Header._make(_HEADER.unpack_from(view))
     if header.magic != MAGIC:
         raise ChunkFileInvalid(f"not a chunk file: starts with {header.magic.hex()}, expected {MAGIC.hex()}")
@@ -155,9 +153,7 @@ def _read_header(view: memoryview) -> _Header:
 def _check_sizes(header: _Header, num_file_bytes: int) -> None:
     """Every size is compared with the one it must have; Python's integers do not wrap."""
     if header.num_header_bytes != _HEADER.size:
-        raise ChunkFileInvalid(
-            f"the header has {_HEADER.size} bytes, this one says {header.num_header_bytes}"
-        )
+        raise ChunkFileInvalid(f"the header has {_HEADER.size} bytes, this one says {header.num_header_bytes}")
     if not 1 <= header.num_tokens <= MAX_NUM_TOKENS:
         raise ChunkFileInvalid(f"expected 1 to {MAX_NUM_TOKENS} tokens, the header says {header.num_tokens}")
     if header.blob_offset != _blob_offset(header.num_tokens):

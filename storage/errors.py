@@ -9,9 +9,6 @@ StorageError
 """
 
 
-# ruff: noqa: N818 (a name says what is wrong; "Error" at its end would add nothing)
-
-
 class StorageError(Exception):
     """Base of everything that storage raises on purpose; the text is for the user."""
 

@@ -111,13 +111,9 @@ class Index:
         if not path.is_absolute() or ".." in path.parts:
             raise ValueError(f"a watched folder is an absolute, resolved path, got {path}")
         with self._writing() as db:
-            _refuse_overlap(
-                path, [_path_out(row[0]) for row in db.execute("SELECT path FROM folders ORDER BY id")]
-            )
+            _refuse_overlap(path, [_path_out(row[0]) for row in db.execute("SELECT path FROM folders ORDER BY id")])
             added_at = _now()
-            cursor = db.execute(
-                "INSERT INTO folders(path, added_at) VALUES (?, ?)", (_path_in(path), added_at)
-            )
+            cursor = db.execute("INSERT INTO folders(path, added_at) VALUES (?, ?)", (_path_in(path), added_at))
             assert cursor.lastrowid is not None, "an INSERT has a rowid"
             return Folder(cursor.lastrowid, path, added_at)
 
@@ -250,17 +246,13 @@ class Index:
 
     def has_state(self, key: StateKey) -> bool:
         return bool(
-            self._rows(
-                "SELECT 1 FROM states WHERE fingerprint = ? AND digest = ?", key.fingerprint, key.digest
-            )
+            self._rows("SELECT 1 FROM states WHERE fingerprint = ? AND digest = ?", key.fingerprint, key.digest)
         )
 
     def forget_state(self, key: StateKey) -> None:
         """Removes the row and its links: the chunks are without state again."""
         with self._writing() as db:
-            db.execute(
-                "DELETE FROM states WHERE fingerprint = ? AND digest = ?", (key.fingerprint, key.digest)
-            )
+            db.execute("DELETE FROM states WHERE fingerprint = ? AND digest = ?", (key.fingerprint, key.digest))
 
     def forget_unlinked(self, keys: Iterable[StateKey]) -> None:
         """Removes the rows of those states that still no chunk uses; a link made meanwhile wins."""
@@ -286,9 +278,7 @@ class Index:
 
     def state_keys(self, fingerprint: str | None = None) -> list[StateKey]:
         """The states on record for a fingerprint, or all."""
-        rows = self._rows(
-            "SELECT fingerprint, digest FROM states WHERE ?1 IS NULL OR fingerprint = ?1", fingerprint
-        )
+        rows = self._rows("SELECT fingerprint, digest FROM states WHERE ?1 IS NULL OR fingerprint = ?1", fingerprint)
         return [StateKey(*row) for row in rows]
 
     # Model files
@@ -447,17 +437,14 @@ def _refuse_overlap(path: Path, watched: Iterable[Path]) -> None:
             inner.append(str(folder))
     if inner:
         raise FolderConflict(
-            f"{path} contains what is already watched: {', '.join(inner)}. "
-            "Remove that first, then add this one."
+            f"{path} contains what is already watched: {', '.join(inner)}. Remove that first, then add this one."
         )
 
 
 def _put_version(db: sqlite3.Connection, folder_id: int, version: DocumentVersion, error: str | None) -> int:
     """Inserts or updates the document's row; returns its id, which an update keeps."""
     if not db.execute("SELECT 1 FROM folders WHERE id = ?", (folder_id,)).fetchone():
-        raise UnknownFolder(
-            f"The folder of {version.path} is not watched any more: the document was not added."
-        )
+        raise UnknownFolder(f"The folder of {version.path} is not watched any more: the document was not added.")
     path = _path_in(version.path)
     db.execute(
         """INSERT INTO documents(
@@ -509,9 +496,7 @@ def _move_chunk(db: sqlite3.Connection, chunk_id: int, ordinal: int, chunk: Chun
     )
 
 
-def _insert_chunk(
-    db: sqlite3.Connection, document_id: int, ordinal: int, chunk: ChunkText, digest: str
-) -> None:
+def _insert_chunk(db: sqlite3.Connection, document_id: int, ordinal: int, chunk: ChunkText, digest: str) -> None:
     db.execute(
         """INSERT INTO chunks(
             document_id, ordinal, page, heading, start, "end", text, text_digest, num_tokens)

@@ -32,7 +32,12 @@ class Answered:
 
 
 def run(
-    question: str, flags: Mapping[str, Value | None], terminal: Terminal, *, as_json: bool, steep_missing: bool
+    question: str,
+    flags: Mapping[str, Value | None],
+    terminal: Terminal,
+    *,
+    as_json: bool,
+    steep_missing: bool,
 ) -> None:
     """Answer on stdout; afterwards steep the chunks that had no state."""
     if not question.strip():
@@ -153,7 +158,8 @@ def _timing_line(answered: Answered) -> str:
     first_token_s = (answered.retrieve_ms + times.first_token_ms) / 1e3
     kv = _kv(done.uses)
     return (
-        f"First token after {first_token_s:.2f} s: retrieve {answered.retrieve_ms:.0f} ms, load {times.load_ms:.0f} ms, "
+        f"First token after {first_token_s:.2f} s: "
+        f"retrieve {answered.retrieve_ms:.0f} ms, load {times.load_ms:.0f} ms, "
         f"score {times.score_ms:.0f} ms, recompute {times.recompute_ms:.0f} ms ({done.mode}). "
         f"{times.tokens_per_s:.1f} tokens/s. "
         f"Context {kv['context_tokens']} tokens: {kv['loaded_tokens']} loaded, {kv['recomputed_tokens']} recomputed, "

@@ -90,7 +90,7 @@ class _Bench:
         full_ms = median(answer.times.first_token_ms for answer in answers[tried[0].name])
         return [_row(way, answers[way.name], full_ms) for way in tried]
 
-    def _ask(self, way: Way):  # noqa: ANN202 - AnswerDone, imported late
+    def _ask(self, way: Way):
         from engine.requests import AnswerDone, AnswerRequest, Mode
 
         request = AnswerRequest(

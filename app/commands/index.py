@@ -6,7 +6,15 @@ from pathlib import Path
 
 from app.commands.steeping import steep_stored
 from app.errors import NothingIndexed
-from app.indexer import FileGone, FileSeen, FolderProblem, IndexEvent, display_path, indexing_lock, read_folders
+from app.indexer import (
+    FileGone,
+    FileSeen,
+    FolderProblem,
+    IndexEvent,
+    display_path,
+    indexing_lock,
+    read_folders,
+)
 from app.settings import Value
 from app.terminal import Terminal
 from app.wiring import Engine, Parts, open_engine, open_parts
@@ -42,10 +50,10 @@ def run(flags: Mapping[str, Value | None], terminal: Terminal, *, as_json: bool)
     with open_parts(flags, for_engine=True) as parts:
         if not parts.index.folders():
             raise NothingIndexed("no folder is watched yet. Add one: steep add FOLDER")
-        with indexing_lock(parts.locations):
-            with open_engine(parts, terminal, context_tokens=parts.settings.chunk_tokens) as engine:
-                tally = _read(parts, engine, terminal)
-                _steep(parts, engine, tally, terminal)
+        chunk_tokens = parts.settings.chunk_tokens
+        with indexing_lock(parts.locations), open_engine(parts, terminal, context_tokens=chunk_tokens) as engine:
+            tally = _read(parts, engine, terminal)
+            _steep(parts, engine, tally, terminal)
         counts = parts.index.counts(engine.fingerprint)
     if not tally.num_files and not tally.problems:
         raise NothingIndexed("there are no documents in the watched folders: nothing to index.")

@@ -26,8 +26,7 @@ _SAMPLE_NUM_BYTES = 64 * 1024
 # What desktops have written. Left out are encodings in which arbitrary bytes are letters (those of
 # mainframes, and UTF-16 without its mark): short texts and binary data would be taken for them.
 _GUESSED_ENCODINGS: str = (
-    "cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 cp1257 koi8_r mac_roman cp850 "
-    "cp932 euc_jp gb18030 big5 cp949"
+    "cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 cp1257 koi8_r mac_roman cp850 cp932 euc_jp gb18030 big5 cp949"
 )
 
 # By far the most frequent of them; a short text such as "café" fits several equally well.

@@ -9,7 +9,7 @@ UnreadableDocument
 """
 
 
-class UnreadableDocument(Exception):  # noqa: N818  (it names what happened)
+class UnreadableDocument(Exception):
     """Base: one document cannot be read; the others can. `reason` completes the sentence "<name> ..."."""
 
     def __init__(self, name: str, reason: str) -> None:

@@ -22,9 +22,7 @@ def _tags(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
 
-_NEVER_READ = _tags(
-    "head script style noscript template svg iframe object canvas audio video button select textarea"
-)
+_NEVER_READ = _tags("head script style noscript template svg iframe object canvas audio video button select textarea")
 _CHROME = _tags("nav footer aside form")
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 
@@ -105,9 +103,7 @@ def _is_layout(group: LexborNode) -> bool:
     return any(cell.css_first("h1, h2, h3, h4, h5, h6, table, p ~ p") for cell in cells)
 
 
-def _walk(
-    root: LexborNode | None, is_left_out: Callable[[LexborNode], bool]
-) -> Iterator[tuple[LexborNode, bool]]:
+def _walk(root: LexborNode | None, is_left_out: Callable[[LexborNode], bool]) -> Iterator[tuple[LexborNode, bool]]:
     """Each node when entered (True) and, unless it is text, when left (False).
 
     A loop, since pages nest deeper than Python may recurse.

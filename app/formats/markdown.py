@@ -70,9 +70,7 @@ def _title(tokens: list[Token]) -> str | None:
 def _plain(inline_source: str) -> str:
     """The words of inline markup, without its marks and link targets."""
     (inline,) = _INLINE.parseInline(inline_source)
-    words = (
-        " " if child.type in {"softbreak", "hardbreak"} else _words(child) for child in inline.children or []
-    )
+    words = (" " if child.type in {"softbreak", "hardbreak"} else _words(child) for child in inline.children or [])
     return "".join(words)
 
 

@@ -15,9 +15,7 @@ _SPACES_BEFORE = re.compile(r"\s*")
 # Where a sentence ends: closing punctuation with what may close behind it, then a space; a full stop of
 # Chinese or Japanese, which needs no space; or the end of a line, since list items and code end without a
 # full stop.
-_SENTENCE_END = re.compile(
-    r"[.!?\u2026][)\]\"'\u00bb\u201d\u2019]*\s|[\u3002\uff01\uff1f][\u300d\u300f\u201d]?|\n"
-)
+_SENTENCE_END = re.compile(r"[.!?\u2026][)\]\"'\u00bb\u201d\u2019]*\s|[\u3002\uff01\uff1f][\u300d\u300f\u201d]?|\n")
 _SPACE = re.compile(r"\s")
 
 
@@ -57,9 +55,7 @@ def paragraphs(text: str, start: int, end: int) -> Iterator[Span]:
 def bounded(text: str, start: int, end: int, max_num_chars: int) -> Iterator[Span]:
     """The span cut into trimmed spans of at most `max_num_chars` characters each."""
     while start < end:
-        cut = (
-            cut_position(text, start, min(end, start + max_num_chars)) if end - start > max_num_chars else end
-        )
+        cut = cut_position(text, start, min(end, start + max_num_chars)) if end - start > max_num_chars else end
         if span := trimmed(text, start, cut):
             yield span
         start = cut

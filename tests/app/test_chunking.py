@@ -159,9 +159,7 @@ TEXTS = st.lists(PARAGRAPHS, max_size=20).map("\n\n".join)
 
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(["a.txt", "a.md", "a.py"]), TEXTS, st.integers(4, 60), st.sampled_from(COUNTERS))
-def test_chunks_hold_every_word_once_within_the_limit(
-    name: str, text: str, max_num_tokens: int, count_tokens
-):
+def test_chunks_hold_every_word_once_within_the_limit(name: str, text: str, max_num_tokens: int, count_tokens):
     document = extract(name, text.encode())
     chunks = cut(document, count_tokens, max_num_tokens)
     for chunk in chunks:

@@ -104,9 +104,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, folder: Path, error: OSError) -> Non
     monkeypatch.setattr(os, "scandir", scandir)
 
 
-def test_an_unreadable_folder_is_reported_and_the_rest_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_an_unreadable_folder_is_reported_and_the_rest_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     make(tmp_path, "a.txt", "locked/b.txt", "other/c.txt")
     refuse(monkeypatch, tmp_path / "locked", PermissionError(13, "Permission denied"))
     result = scan(tmp_path)

@@ -30,9 +30,7 @@ def make_state() -> MakeState:
 @pytest.fixture(scope="session")
 def version() -> Callable[..., DocumentVersion]:
     def make(path: Path, content_digest: str = "d1") -> DocumentVersion:
-        return DocumentVersion(
-            path, num_bytes=10, mtime_ns=20, content_digest=content_digest, title=path.stem
-        )
+        return DocumentVersion(path, num_bytes=10, mtime_ns=20, content_digest=content_digest, title=path.stem)
 
     return make
 

@@ -65,9 +65,7 @@ def test_an_impossible_start_position_is_refused(start_position: int):
         state_key(FINGERPRINT, start_position, (1,))
 
 
-@pytest.mark.parametrize(
-    "bad", ["", "00", FINGERPRINT + "00", FINGERPRINT.upper(), "../../../../etc/passwd/////////"]
-)
+@pytest.mark.parametrize("bad", ["", "00", FINGERPRINT + "00", FINGERPRINT.upper(), "../../../../etc/passwd/////////"])
 def test_a_fingerprint_that_is_no_folder_name_of_ours_is_refused(bad: str):
     with pytest.raises(ValueError, match="hex digits"):
         state_key(bad, 0, (1,))

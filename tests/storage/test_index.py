@@ -58,10 +58,7 @@ class TestOpening:
             index.add_folder(DOCS)  # so that the log exists
         finally:
             os.umask(old)
-        modes = {
-            p.name: stat.S_IMODE(p.stat().st_mode)
-            for p in [tmp_path / "data", *(tmp_path / "data").iterdir()]
-        }
+        modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in [tmp_path / "data", *(tmp_path / "data").iterdir()]}
         index.close()
         assert modes == {"data": 0o700, "index.db": 0o600, "index.db-wal": 0o600, "index.db-shm": 0o600}
 
@@ -100,9 +97,7 @@ class TestOpening:
             path = tmp_path / str(round_) / "index.db"
             barrier, errors = threading.Barrier(4), []
 
-            def open_it(
-                path: Path = path, barrier: threading.Barrier = barrier, errors: list = errors
-            ) -> None:
+            def open_it(path: Path = path, barrier: threading.Barrier = barrier, errors: list = errors) -> None:
                 barrier.wait()
                 try:
                     with Index(path) as index:
@@ -237,9 +232,7 @@ class TestFolders:
             (DOCS, "contains what is already watched: .*work, .*home. Remove that first"),
         ],
     )
-    def test_a_folder_that_overlaps_is_refused_with_the_one_in_the_way(
-        self, index: Index, path: Path, message: str
-    ):
+    def test_a_folder_that_overlaps_is_refused_with_the_one_in_the_way(self, index: Index, path: Path, message: str):
         index.add_folder(DOCS / "work")
         index.add_folder(DOCS / "home")
         with pytest.raises(FolderConflict, match=message):
@@ -304,9 +297,7 @@ class TestDocuments:
         assert [stored.ordinal for stored in index.chunks()] == [0, 1]
         assert index.document(DOCS / "b.txt") is None
 
-    def test_documents_are_listed_by_path_and_by_folder(
-        self, index: Index, folder: Folder, version: MakeVersion
-    ):
+    def test_documents_are_listed_by_path_and_by_folder(self, index: Index, folder: Folder, version: MakeVersion):
         other = index.add_folder(Path("/other").absolute())
         for owner, path in ((folder, DOCS / "b"), (folder, DOCS / "a"), (other, other.path / "c")):
             index.put_document(owner.id, version(path), [])
@@ -408,9 +399,7 @@ class TestDocuments:
         assert index.document(DOCS / "a") == before
         assert (found(index, "one"), found(index, "two")) == (["one"], [])
 
-    def test_removing_a_document_says_whether_it_was_there(
-        self, index: Index, folder: Folder, version: MakeVersion
-    ):
+    def test_removing_a_document_says_whether_it_was_there(self, index: Index, folder: Folder, version: MakeVersion):
         index.put_document(folder.id, version(DOCS / "a"), [])
         assert index.remove_document(DOCS / "a")
         assert not index.remove_document(DOCS / "a")
@@ -505,9 +494,7 @@ class TestStates:
         index.put_document(folder.id, version(DOCS / "a"), texts("three"))
         return [stored.id for stored in index.chunks()]
 
-    def test_chunks_without_a_state_come_in_order_and_per_fingerprint(
-        self, index: Index, chunk_ids: list[int]
-    ):
+    def test_chunks_without_a_state_come_in_order_and_per_fingerprint(self, index: Index, chunk_ids: list[int]):
         index.record_state(key(1), "chunk", 3, 100, [chunk_ids[1]])
         assert [s.id for s in index.chunks_without_state(MODEL)] == [chunk_ids[0], chunk_ids[2]]
         assert [s.id for s in index.chunks_without_state(OTHER_MODEL)] == chunk_ids
@@ -537,9 +524,7 @@ class TestStates:
         index.record_state(key(1), "chunk", 3, 100)
         assert index.unlinked_states() == []
 
-    def test_forgetting_the_unlinked_spares_what_was_linked_meanwhile(
-        self, index: Index, chunk_ids: list[int]
-    ):
+    def test_forgetting_the_unlinked_spares_what_was_linked_meanwhile(self, index: Index, chunk_ids: list[int]):
         index.record_state(key(1), "chunk", 3, 100)
         unlinked = index.unlinked_states()
         index.record_state(key(1), "chunk", 3, 100, chunk_ids[:1])

@@ -66,9 +66,7 @@ def test_a_missing_file_is_a_miss_and_its_row_goes(
     make_state: MakeState,
 ):
     state = make_state()
-    assert store.get(state.key, state.token_ids) == Miss(
-        state.key, f"there is no file {store.path_of(state.key)}"
-    )
+    assert store.get(state.key, state.token_ids) == Miss(state.key, f"there is no file {store.path_of(state.key)}")
     index.put_document(folder.id, version(DOCS / "a"), texts("one"))
     store.put(state, chunk_ids=[index.chunks()[0].id])
     store.path_of(state.key).unlink()
@@ -107,9 +105,7 @@ def test_a_file_of_another_state_in_its_place_is_a_damaged_miss(store: StateStor
     assert files(store) == []
 
 
-def test_other_tokens_than_asked_for_are_a_miss_and_the_good_file_stays(
-    store: StateStore, make_state: MakeState
-):
+def test_other_tokens_than_asked_for_are_a_miss_and_the_good_file_stays(store: StateStore, make_state: MakeState):
     state = make_state()
     store.put(state)
     found = store.get(state.key, (9, 9, 9))
@@ -294,9 +290,7 @@ def test_whatever_kill_9_leaves_behind_can_be_believed(tmp_path: Path):
         keys = [state_key(fingerprint({"model": "m"}), 0, (number,)) for number in range(7)]
         on_disk = [path for path in files(store) if path.suffix == ".kv"]
         assert set(on_disk) <= {store.path_of(key) for key in keys}
-        assert set(index.state_keys()) <= {key for key in keys if store.contains(key)}, (
-            "no row without a file"
-        )
+        assert set(index.state_keys()) <= {key for key in keys if store.contains(key)}, "no row without a file"
         for number, key in enumerate(keys):
             if store.contains(key):
                 assert isinstance(store.get(key, (number,)), ChunkState)

@@ -16,9 +16,7 @@ FRAGMENTS = (
 MARKUP = st.lists(st.sampled_from(FRAGMENTS.split("|")), max_size=25).map("".join)
 
 
-@pytest.mark.parametrize(
-    "name", ["a.txt", "A.MD", "b.markdown", "c.HTM", "d.xhtml", "e.py", "f.rs", "Makefile"]
-)
+@pytest.mark.parametrize("name", ["a.txt", "A.MD", "b.markdown", "c.HTM", "d.xhtml", "e.py", "f.rs", "Makefile"])
 def test_documents_are_known_by_their_names(name: str):
     assert is_supported(PurePath("folder") / name)
 

@@ -231,14 +231,18 @@ def make_batch(runs: Sequence[TokenRun]) -> tuple[Any, list[Any]]:
         None,
         _pointer_to(positions, llama.llama_pos),
         _pointer_to(counts, ctypes.c_int32),
-        _pointer_to(pointers, ctypes.POINTER(llama.llama_seq_id)),
+        _pointer_to(pointers, _any_ctypes.POINTER(llama.llama_seq_id)),
         _pointer_to(logits, ctypes.c_int8),
     )
     return batch, [tokens, positions, sequences, counts, pointers, logits]
 
 
+_any_ctypes: Any = ctypes
+"""For pointer types that are made from other types at run time, which type checkers cannot follow."""
+
+
 def _pointer_to(array: npt.NDArray[Any], element: Any) -> Any:
-    return ctypes.cast(array.ctypes.data, ctypes.POINTER(element))
+    return _any_ctypes.cast(array.ctypes.data, _any_ctypes.POINTER(element))
 
 
 # --- callbacks and strings ------------------------------------------------------------------------------------

@@ -3,18 +3,16 @@
 Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted. Data goes to stdout, everything else to stderr.
 """
 
-import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from app.errors import AppError
 from app.settings import Value
-from app.terminal import Terminal
+from app.terminal import Terminal, encode_anything, show_warnings
 from storage.errors import FolderConflict, StorageError, UnknownFolder
 
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
@@ -154,29 +152,33 @@ def bench_ttft(
 
 def main() -> None:
     """The `steep` command."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    sys.exit(exit_code_of(lambda: app(standalone_mode=False)))
+    show_warnings()
+    encode_anything()
+    sys.exit(exit_code_of(app))
 
 
-def exit_code_of(command: Callable[[], int | None]) -> int:
-    """Run a command; print what went wrong, as one message without a traceback."""
+def exit_code_of(command: Callable[[], object]) -> int:
+    """Run a command; print what went wrong, as one message without a traceback.
+
+    Typer itself reports what it cannot parse and leaves with its own code, through `SystemExit`.
+    """
     try:
-        return command() or 0
+        command()
     except KeyboardInterrupt:
         return INTERRUPTED
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
-    except click.Abort:
-        return INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
     except Exception as error:
         code = _known_exit_code(error)
         if code is None:
             raise
-        Terminal().complaint(str(error))
+        Terminal().complaint(_message_of(error))
         return code
+    return 0
+
+
+def _message_of(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename} cannot be used: {error.strerror or error}"
+    return str(error)
 
 
 def _known_exit_code(error: Exception) -> int | None:
@@ -185,7 +187,7 @@ def _known_exit_code(error: Exception) -> int | None:
         return error.exit_code
     if isinstance(error, FolderConflict | UnknownFolder):
         return WRONG_USE
-    if isinstance(error, StorageError):
+    if isinstance(error, StorageError | OSError):
         return FAILED
     return _engine_exit_code(error)
 

@@ -7,7 +7,8 @@ AppError (1)
 ├── AlreadyRunning (1)    another process is indexing
 └── WrongUse (2)          what was asked for cannot be done
     ├── SettingsInvalid   an unknown or impossible setting
-    └── NotAFolder        the path is no folder
+    ├── NotAFolder        the path is no folder
+    └── NothingFits       no passage fits in front of the question
 """
 
 
@@ -45,3 +46,7 @@ class SettingsInvalid(WrongUse):
 
 class NotAFolder(WrongUse):
     """The path is no folder."""
+
+
+class NothingFits(WrongUse):
+    """No passage fits in front of the question."""

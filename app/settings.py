@@ -76,12 +76,8 @@ class Settings:
     """Tokens that go through the model at once."""
 
     def __post_init__(self) -> None:
-        for key, choices in _CHOICES.items():
-            if getattr(self, key) not in choices:
-                raise SettingsInvalid(f"{key} must be one of {', '.join(choices)}; got {getattr(self, key)!r}")
-        for key, (low, high) in _RANGES.items():
-            if not low <= getattr(self, key) <= high:
-                raise SettingsInvalid(f"{key} must lie between {low:g} and {high:g}; got {getattr(self, key)!r}")
+        for key in (*_CHOICES, *_RANGES):
+            _check(key, getattr(self, key))
 
 
 def load_settings(
@@ -94,7 +90,7 @@ def load_settings(
     for name, text in environment.items():
         if name.startswith(_PREFIX) and name != HOME_VARIABLE:
             key = name.removeprefix(_PREFIX).lower()
-            values[key] = _parsed(_known(key, f"environment variable {name}"), text, name)
+            values[key] = _parsed(key, text, f"environment variable {name}")
     values |= {key: value for key, value in flags.items() if value is not None}
     return Settings(**values)  # pyright: ignore[reportArgumentType] - each value was checked against its field
 
@@ -124,20 +120,31 @@ def _known(key: str, where: str) -> str:
 def _checked(key: str, value: object, where: str) -> Value:
     wanted = _TYPES[_known(key, where)]
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        value = float(value)
     if not isinstance(value, wanted) or isinstance(value, bool):
-        raise SettingsInvalid(f"{key} in {where} must be a {_name(wanted)}; got {value!r}")
+        raise SettingsInvalid(f"{key} ({where}) must be {_name(wanted)}; got {value!r}")
     assert isinstance(value, str | int | float)
+    _check(key, value, f" ({where})")
     return value
 
 
 def _parsed(key: str, text: str, where: str) -> Value:
-    wanted = _TYPES[key]
+    wanted = _TYPES[_known(key, where)]
     try:
-        return wanted(text)
+        value = wanted(text)
     except ValueError:
-        raise SettingsInvalid(f"{where} must be a {_name(wanted)}; got {text!r}") from None
+        raise SettingsInvalid(f"{key} ({where}) must be {_name(wanted)}; got {text!r}") from None
+    _check(key, value, f" ({where})")
+    return value
+
+
+def _check(key: str, value: Value, where: str = "") -> None:
+    if key in _CHOICES and value not in _CHOICES[key]:
+        raise SettingsInvalid(f"{key}{where} must be one of {', '.join(_CHOICES[key])}; got {value!r}")
+    low, high = _RANGES.get(key, (0, 0))
+    if key in _RANGES and not (isinstance(value, int | float) and low <= value <= high):
+        raise SettingsInvalid(f"{key}{where} must lie between {low:,} and {high:,}; got {value!r}")
 
 
 def _name(type_: type) -> str:
-    return {str: "text", int: "whole number", float: "number"}[type_]
+    return {str: "text", int: "a whole number", float: "a number"}[type_]

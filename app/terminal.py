@@ -1,76 +1,120 @@
 """Where commands write: data on stdout, progress and remarks on stderr.
 
 On a terminal long work shows a bar with its rate and the remaining time; elsewhere it leaves one plain line per
-stage. `NO_COLOR` and a narrow terminal are rich's business.
+stage. `NO_COLOR` is rich's business. Control characters of documents and answers never reach a terminal: a document
+could otherwise repaint the screen.
 """
 
 import json
+import logging
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters but tab and newline, and the halves of characters that file names without an encoding have."""
+
+ShowProgress = Callable[[float, float], None]
+"""Takes the amount done and the amount in all."""
+
+
+def printable(text: str) -> str:
+    """The text with what a terminal would obey, or could not show, replaced by U+FFFD."""
+    return _UNPRINTABLE.sub("\ufffd", text)
 
 
 class _Rate(ProgressColumn):
     """Steps per second, in the bar's own unit."""
 
     def render(self, task: Task) -> Text:
-        unit = task.fields.get("unit", "")
-        return Text(f"{task.speed:,.0f} {unit}/s" if task.speed else f"– {unit}/s", style="dim")
+        unit, speed = task.fields.get("unit", ""), task.speed
+        return Text(f"{speed:,.{0 if speed >= 10 else 1}f} {unit}/s" if speed else "", style="dim")
 
 
 class Terminal:
     """The two streams of a command."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self.out = Console(highlight=False, soft_wrap=True, markup=False)
-        self._remarks = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+        self.out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+        self._remarks = Console(stderr=True, highlight=False, markup=False, emoji=False)
+        # Lines are broken between words for people; whoever reads a file or a pipe wants them whole.
+        self._remarks.soft_wrap = not self._remarks.is_terminal
         self._quiet = quiet
 
     @property
     def is_interactive(self) -> bool:
         return self._remarks.is_terminal
 
+    @property
+    def width(self) -> int | None:
+        """Columns that a line of data should fit; None where nobody looks."""
+        return self.out.width if self.out.is_terminal else None
+
     def data(self, text: str, style: str | None = None) -> None:
         """A line of the command's result."""
-        self.out.print(text, style=style)
+        self.out.print(printable(text), style=style)
 
     def piece(self, text: str) -> None:
         """A part of a line, at once."""
-        sys.stdout.write(text)
+        sys.stdout.write(printable(text))
         sys.stdout.flush()
 
     def json(self, value: Any) -> None:
         """The command's result as one JSON object."""
-        sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+        is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+        text = json.dumps(value, ensure_ascii=not is_unicode, indent=2)
+        # A lone surrogate (in a file name) cannot be encoded; its JSON escape can.
+        sys.stdout.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
         sys.stdout.flush()
 
     def remark(self, text: str, style: str | None = "dim") -> None:
         if not self._quiet:
-            self._remarks.print(text, style=style)
+            self._remarks.print(printable(text), style=style)
 
     def complaint(self, text: str) -> None:
-        self._remarks.print(text, style="bold red" if self.is_interactive else None)
+        self._remarks.print(printable(text), style="bold red")
 
     @contextmanager
-    def progress(self, description: str, total: float, unit: str) -> Iterator[Callable[[float], None]]:
-        """A bar while the block runs; call the yielded function with the amount done so far."""
+    def progress(self, description: str, unit: str) -> Iterator[ShowProgress]:
+        """A bar while the block runs; call the yielded function with the amounts done and in all."""
         if not self.is_interactive or self._quiet:
-            if not self._quiet:
-                self.remark(f"{description} …")
-            yield lambda _done: None
+            self.remark(f"{description} …")
+            yield lambda _done, _total: None
             return
         columns = (
             TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %"),
+            BarColumn(bar_width=None),
+            TaskProgressColumn("{task.percentage:>3.0f} %"),
             _Rate(),
             TimeRemainingColumn(compact=True),
         )
-        with Progress(*columns, console=self._remarks, transient=True) as progress:
-            task = progress.add_task(description, total=total, unit=unit)
-            yield lambda done: progress.update(task, completed=done)
+        with Progress(*columns, console=self._remarks, transient=True, expand=True) as progress:
+            task = progress.add_task(description, total=None, unit=unit)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+class _WarningLines(logging.Handler):
+    """Log records as lines on the stderr of the moment: while a bar shows, rich has put its own there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(printable(self.format(record)) + "\n")
+
+
+def show_warnings() -> None:
+    """Let the parts' warnings reach the user."""
+    handler = _WarningLines()
+    handler.setFormatter(logging.Formatter("warning: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+
+
+def encode_anything() -> None:
+    """Let stdout escape what its encoding lacks (an old Windows console, LANG=C) instead of failing."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure:
+        reconfigure(errors="backslashreplace")

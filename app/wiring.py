@@ -27,8 +27,8 @@ _MIN_QUESTION_CELLS = 256
 _CHARACTERS_PER_TOKEN = 2
 """Fewer than any real question has, so that its cells are enough."""
 
-_GAP_SHARE = 0.1
-"""Heading lines and separators on top of the chunks' counted tokens."""
+_UNKNOWN_WINDOW = 1 << 30
+"""Where the file does not say how long a prompt may be; the engine asks the loaded model again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,10 @@ class Engine:
     ready: "Ready"
     model_path: Path
     fingerprint: str
+    window: int
+    """Tokens of the longest prompt with its answer that the model was trained for."""
+    longest_chunk: int
+    """Tokens of the longest chunk that can be steeped."""
 
 
 @contextmanager
@@ -76,14 +80,15 @@ def open_engine(parts: Parts, terminal: Terminal, *, context_tokens: int, questi
     from storage.content_key import fingerprint
 
     path = _chosen_model(parts, terminal)
-    window = read_header(path).of_architecture("context_length")
+    window = _window(read_header(path).of_architecture("context_length"))
     settings = parts.settings
+    num_cells = _num_cells(settings, context_tokens, len(question), window)
     options = SessionOptions(
         model_path=path,
         model_identity=model_identity(path, parts.index),
         gpu_layers=settings.gpu_layers,
         context=ContextOptions(
-            num_cells=_num_cells(settings, context_tokens, len(question), window if isinstance(window, int) else 0),
+            num_cells=num_cells + settings.batch_tokens,
             batch_tokens=settings.batch_tokens,
             num_threads=settings.threads,
             kv_type=settings.kv_type,
@@ -97,7 +102,8 @@ def open_engine(parts: Parts, terminal: Terminal, *, context_tokens: int, questi
                 "every answer is computed in full (exact mode) and nothing is steeped.",
                 style="yellow",
             )
-        yield Engine(runtime, ready, path, fingerprint(ready.facts))
+        longest_chunk = num_cells - len(ready.frame.preamble)
+        yield Engine(runtime, ready, path, fingerprint(ready.facts), window, longest_chunk)
 
 
 def _chosen_model(parts: Parts, terminal: Terminal) -> Path:
@@ -108,8 +114,11 @@ def _chosen_model(parts: Parts, terminal: Terminal) -> Path:
     return choose_model(parts.settings.model, parts.locations, tell)
 
 
+def _window(context_length: object) -> int:
+    return context_length if isinstance(context_length, int) and context_length > 0 else _UNKNOWN_WINDOW
+
+
 def _num_cells(settings: Settings, context_tokens: int, question_length: int, window: int) -> int:
+    """KV cells of the longest prompt with its answer, without the scratch cells of redirected tokens."""
     question = max(_MIN_QUESTION_CELLS, question_length // _CHARACTERS_PER_TOKEN)
-    wanted = _PREAMBLE_CELLS + int(context_tokens * (1 + _GAP_SHARE)) + question + settings.max_answer_tokens
-    longest_prompt = max(window, context_tokens) if window else wanted
-    return min(wanted, longest_prompt) + settings.batch_tokens
+    return min(_PREAMBLE_CELLS + context_tokens + question + settings.max_answer_tokens, window)

@@ -33,6 +33,9 @@ LIBRARY_VERSION = "0.3.36"
 MAX_DIMS, MAX_SRC, MAX_NAME, OP_PARAMS_INTS = 4, 10, 64, 16
 """GGML_MAX_DIMS, GGML_MAX_SRC, GGML_MAX_NAME and GGML_MAX_OP_PARAMS / 4 of ggml.h."""
 
+NUM_OPS, NUM_TYPES = 101, 43
+"""GGML_OP_COUNT and GGML_TYPE_COUNT: asking ggml for the name of a larger number reads past its table."""
+
 IntArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float32]
 ByteArray = npt.NDArray[np.uint8]
@@ -121,11 +124,8 @@ def _check_range(address: int, offset: int, num_bytes: int) -> None:
 
 def op_code(name: str) -> int:
     """The number of the operation that this build of ggml calls `name`, e.g. "SET_ROWS"."""
-    for code in range(256):
-        raw = _op_name(code)
-        if raw is None or (raw == b"NONE" and code > 0):
-            break
-        if raw.decode() == name:
+    for code in range(NUM_OPS):
+        if _op_name(code) == name.encode():
             return code
     raise LibraryMismatch(f"this build of ggml has no operation {name!r}")
 
@@ -136,9 +136,8 @@ def type_name(code: int) -> str:
 
 def type_code(name: str) -> int:
     """The number of the ggml type called `name`, e.g. "f16" or "q8_0"."""
-    for code in range(64):
-        raw = _type_name(code)
-        if raw is not None and raw.decode() == name:
+    for code in range(NUM_TYPES):
+        if _type_name(code) == name.encode():
             return code
     raise LibraryMismatch(f"this build of ggml has no type {name!r}")
 

@@ -55,7 +55,7 @@ def _render(template: str, special_names: Mapping[str, str], messages: list[dict
             strftime_now=_fixed_date,
             **special_names,
         )
-    except (TemplateError, TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError):
+    except Exception:  # noqa: BLE001 - a template is foreign code: whatever it raises, there is a way without it
         return None
     before, marker, after = text.partition(_MARKER)
     return TurnFrame(before, after) if marker and _MARKER not in after else None

@@ -6,6 +6,7 @@ from app.errors import NotAFolder
 from app.folder_scan import scan
 from app.terminal import Terminal
 from app.wiring import open_parts
+from app.wording import counted
 
 
 def add(folder: Path, terminal: Terminal, *, as_json: bool) -> None:
@@ -20,7 +21,7 @@ def add(folder: Path, terminal: Terminal, *, as_json: bool) -> None:
     if as_json:
         terminal.json({"path": str(added.path), "num_documents_found": num_files})
         return
-    terminal.data(f"Watching {added.path}: {num_files} documents found.")
+    terminal.data(f"Watching {added.path}: {counted(num_files, 'document')} found.")
     if num_files:
         terminal.remark("Run `steep index` to read them.")
     else:
@@ -36,7 +37,7 @@ def remove(folder: Path, terminal: Terminal, *, as_json: bool) -> None:
     if as_json:
         terminal.json({"path": str(path), "num_states_purged": num_purged})
     else:
-        terminal.data(f"No longer watching {path}; {num_purged} chunk states purged.")
+        terminal.data(f"No longer watching {path}; {counted(num_purged, 'chunk state')} purged.")
 
 
 def show(terminal: Terminal, *, as_json: bool) -> None:
@@ -47,7 +48,9 @@ def show(terminal: Terminal, *, as_json: bool) -> None:
         listed = [{"path": str(folder.path), "num_documents": len(documents)} for folder, documents in rows]
         terminal.json({"folders": listed})
         return
+    if rows:
+        terminal.data("  files  folder", style="dim")
     for folder, documents in rows:
-        terminal.data(f"{folder.path}  {len(documents)} documents")
+        terminal.data(f"{len(documents):>7,}  {folder.path}")
     if not rows:
         terminal.remark("No folder is watched yet. Add one: steep add FOLDER")

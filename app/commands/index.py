@@ -18,6 +18,7 @@ from app.indexer import (
 from app.settings import Value
 from app.terminal import Terminal
 from app.wiring import Engine, Parts, open_engine, open_parts
+from app.wording import counted, duration
 
 
 @dataclass(slots=True)
@@ -55,8 +56,10 @@ def run(flags: Mapping[str, Value | None], terminal: Terminal, *, as_json: bool)
             tally = _read(parts, engine, terminal)
             _steep(parts, engine, tally, terminal)
         counts = parts.index.counts(engine.fingerprint)
-    if not tally.num_files and not tally.problems:
-        raise NothingIndexed("there are no documents in the watched folders: nothing to index.")
+    if not (tally.num_files or tally.num_gone or tally.problems):
+        raise NothingIndexed(
+            "there are no documents in the watched folders: put some in, or add another folder: steep add FOLDER"
+        )
     if as_json:
         terminal.json(_as_json(tally, counts.num_chunks, counts.num_steeped_chunks))
     else:
@@ -67,11 +70,11 @@ def run(flags: Mapping[str, Value | None], terminal: Terminal, *, as_json: bool)
 def _read(parts: Parts, engine: Engine, terminal: Terminal) -> _Tally:
     tally = _Tally()
     count_tokens = engine.ready.frame.vocabulary.count
-    with terminal.progress("Reading documents", 1.0, "documents") as show:
+    with terminal.progress("Reading documents", "documents") as show:
         for event in read_folders(parts.index, parts.store, count_tokens, parts.settings.chunk_tokens):
             tally.count(event)
             if isinstance(event, FileSeen):
-                show(event.num_done / event.num_total)
+                show(event.num_done, event.num_total)
     return tally
 
 
@@ -101,13 +104,12 @@ def _as_json(tally: _Tally, num_chunks: int, num_steeped: int) -> dict[str, obje
 
 def _print(tally: _Tally, num_chunks: int, num_steeped: int, terminal: Terminal) -> None:
     terminal.data(
-        f"{tally.num_files} documents ({tally.num_read} read now, {tally.num_gone} gone), "
-        f"{num_chunks} chunks, {num_steeped} of them steeped."
+        f"{counted(tally.num_files, 'document')} ({tally.num_read:,} read now, {tally.num_gone:,} gone), "
+        f"{counted(num_chunks, 'chunk')}, {num_steeped:,} of them steeped."
     )
     if tally.num_steeped_tokens:
         rate = tally.num_steeped_tokens / tally.steep_ms * 1e3
-        terminal.data(
-            f"Steeped {tally.num_steeped_tokens:,} tokens in {tally.steep_ms / 1e3:.1f} s ({rate:.0f} tokens/s)."
-        )
+        tokens = counted(tally.num_steeped_tokens, "token")
+        terminal.data(f"Steeped {tokens} in {duration(tally.steep_ms)} ({rate:,.0f} tokens/s).")
     for path, reason in tally.problems.items():
         terminal.complaint(f"{display_path(path)} {reason}")

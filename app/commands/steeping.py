@@ -1,11 +1,13 @@
 """Steeping with a progress bar: what `index` does for all chunks and `ask` for the ones it missed."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from app.prompt_chunks import context_chunks
 from app.terminal import Terminal
 from app.wiring import Engine
+from app.wording import counted
 from storage.values import StoredChunk
 
 if TYPE_CHECKING:
@@ -16,7 +18,15 @@ def steep_stored(engine: Engine, stored: Sequence[StoredChunk], terminal: Termin
     """Steep stored chunks; None where there was nothing to do or the model cannot be blended."""
     if not stored or not engine.ready.blendability.possible:
         return None
-    return steep(engine, context_chunks(engine.ready.frame, stored), terminal)
+    chunks = context_chunks(engine.ready.frame, stored)
+    fitting = [chunk for chunk in chunks if len(chunk.token_ids) <= engine.longest_chunk]
+    if len(fitting) < len(chunks):
+        terminal.remark(
+            f"{counted(len(chunks) - len(fitting), 'chunk')} of more than {engine.longest_chunk} tokens cannot be "
+            "steeped: the documents were cut for another model, or chunk_tokens is too high for this one.",
+            style="yellow",
+        )
+    return steep(engine, fitting, terminal)
 
 
 def steep(engine: Engine, chunks: "Sequence[ContextChunk]", terminal: Terminal) -> "SteepDone":
@@ -27,22 +37,21 @@ def steep(engine: Engine, chunks: "Sequence[ContextChunk]", terminal: Terminal) 
     total, num_done, num_chunks = sum(len(chunk.token_ids) for chunk in chunks), 0, 0
     job = engine.runtime.steep(SteepRequest(tuple(chunks)))
     try:
-        with terminal.progress(f"Steeping {len(chunks)} chunks", total, "tokens") as show:
+        with terminal.progress(f"Steeping {counted(len(chunks), 'chunk')}", "tokens") as show:
             for event in job:
-                if isinstance(event, Steeped):
-                    num_done += event.num_tokens
-                    num_chunks += 1
-                    show(num_done)
-                else:
-                    assert isinstance(event, SteepDone)
+                if isinstance(event, SteepDone):
                     return event
+                num_done += event.num_tokens
+                num_chunks += 1
+                show(num_done, total)
     except KeyboardInterrupt:
         job.cancel()
-        try:
-            for _ in job:
-                num_chunks += 1
-        except Cancelled:
-            pass
-        terminal.remark(f"Stopped. {num_chunks} of {len(chunks)} chunks are steeped and stay; run it again to go on.")
+        with suppress(Cancelled):
+            num_chunks += sum(isinstance(event, Steeped) for event in job)
+        terminal.remark(
+            f"Stopped: {num_chunks} of {counted(len(chunks), 'chunk')} are steeped and stay so. "
+            "To go on, run it again.",
+            style="yellow",
+        )
         raise
     raise AssertionError("a steep job ends with its account")

@@ -6,6 +6,7 @@ it). File names stay out, so that renaming a document leaves its chunk states va
 
 from collections.abc import Iterable, Sequence
 
+from app.errors import NothingFits
 from engine.prompt import PromptFrame
 from engine.requests import ContextChunk
 from storage.values import ChunkText, Hit, StoredChunk
@@ -29,10 +30,16 @@ def fitting_chunks(frame: PromptFrame, hits: Sequence[Hit], context_tokens: int)
     """Tokenize hits, best last; the first ones go while all together take more than `context_tokens`.
 
     Retrieval counts with the tokenizer that the documents were cut with, which another model's may differ from.
+    Raises `NothingFits`.
     """
     chunks = context_chunks(frame, (hit.chunk for hit in hits))
     num_tokens = sum(len(chunk.token_ids) for chunk in chunks)
     while num_tokens > context_tokens:
         num_tokens -= len(chunks[0].token_ids)
         chunks = chunks[1:]
+    if not chunks:
+        raise NothingFits(
+            f"no passage fits into the {context_tokens:,} tokens that are left for documents. Raise context_tokens, "
+            "or lower chunk_tokens in the config file and run `steep index`."
+        )
     return chunks

@@ -6,10 +6,10 @@ imported: nothing of theirs runs.
 """
 
 import hashlib
-import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from app.errors import ModelPartsDamaged
@@ -39,7 +39,7 @@ class StarterModel:
 
 
 def _part(package: str, file_name: str) -> Path | None:
-    spec = importlib.util.find_spec(package)
+    spec = find_spec(package)
     if spec is None or spec.origin is None:
         return None
     path = Path(spec.origin).parent / "data" / file_name

@@ -20,8 +20,8 @@ from rich.text import Text
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters but tab and newline, and the halves of characters that file names without an encoding have."""
 
-ShowProgress = Callable[[float, float], None]
-"""Takes the amount done and the amount in all."""
+ShowProgress = Callable[[float, float | None], None]
+"""Takes the amount done and the amount in all; None: nobody knows how much."""
 
 
 def printable(text: str) -> str:
@@ -34,7 +34,9 @@ class _Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         unit, speed = task.fields.get("unit", ""), task.speed
-        return Text(f"{speed:,.{0 if speed >= 10 else 1}f} {unit}/s" if speed else "", style="dim")
+        if not speed or task.total is None:
+            return Text()
+        return Text(f"{speed:,.{0 if speed >= 10 else 1}f} {unit}/s", style="dim")
 
 
 class Terminal:
@@ -95,8 +97,14 @@ class Terminal:
             TimeRemainingColumn(compact=True),
         )
         with Progress(*columns, console=self._remarks, transient=True, expand=True) as progress:
-            task = progress.add_task(description, total=None, unit=unit)
-            yield lambda done, total: progress.update(task, completed=done, total=total)
+            number = progress.add_task(description, total=None, unit=unit)
+            (task,) = progress.tasks
+
+            def show(done: float, total: float | None) -> None:
+                task.total = total
+                progress.update(number, completed=done)
+
+            yield show
 
 
 class _WarningLines(logging.Handler):

@@ -71,7 +71,7 @@ _UNLINKED = """role = 'chunk' AND NOT EXISTS (
     SELECT 1 FROM chunk_states AS link
     WHERE link.fingerprint = states.fingerprint AND link.digest = states.digest)"""
 
-_REREAD = "Move the file away; the documents will be read again."
+_REREAD = "Move the file away, then add your folders again: chunk states that are still there are used again."
 _ADVICE = {
     sqlite3.SQLITE_NOTADB: f"It is not an index, or it is damaged. {_REREAD}",
     sqlite3.SQLITE_CORRUPT: f"It is damaged. {_REREAD}",

@@ -9,7 +9,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-_NUM_LAYERS, _NUM_HEADS, _NUM_KV_HEADS, _HEAD_DIM, _FEED_FORWARD = 4, 4, 2, 16, 128
+_NUM_HEADS, _NUM_KV_HEADS, _HEAD_DIM, _FEED_FORWARD = 4, 2, 16, 128
 _DIM = _NUM_HEADS * _HEAD_DIM
 
 _SPECIAL = ("<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>")
@@ -25,13 +25,15 @@ CHAT_TEMPLATE = (
 )
 
 
-def write_tiny_model(path: Path, *, context_length: int = 4096, chat_template: str | None = CHAT_TEMPLATE) -> Path:
+def write_tiny_model(
+    path: Path, *, context_length: int = 4096, num_layers: int = 4, chat_template: str | None = CHAT_TEMPLATE
+) -> Path:
     """Write the model; the same arguments give the same bytes."""
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("tiny")
-    _add_shape(writer, context_length)
+    _add_shape(writer, context_length, num_layers)
     _add_vocabulary(writer, chat_template)
-    _add_weights(writer)
+    _add_weights(writer, num_layers)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -39,10 +41,10 @@ def write_tiny_model(path: Path, *, context_length: int = 4096, chat_template: s
     return path
 
 
-def _add_shape(writer: gguf.GGUFWriter, context_length: int) -> None:
+def _add_shape(writer: gguf.GGUFWriter, context_length: int, num_layers: int) -> None:
     writer.add_context_length(context_length)
     writer.add_embedding_length(_DIM)
-    writer.add_block_count(_NUM_LAYERS)
+    writer.add_block_count(num_layers)
     writer.add_feed_forward_length(_FEED_FORWARD)
     writer.add_head_count(_NUM_HEADS)
     writer.add_head_count_kv(_NUM_KV_HEADS)
@@ -66,7 +68,7 @@ def _add_vocabulary(writer: gguf.GGUFWriter, chat_template: str | None) -> None:
         writer.add_chat_template(chat_template)
 
 
-def _add_weights(writer: gguf.GGUFWriter) -> None:
+def _add_weights(writer: gguf.GGUFWriter, num_layers: int) -> None:
     random = np.random.default_rng(20)
 
     def matrix(num_rows: int, num_columns: int) -> np.ndarray:
@@ -78,7 +80,7 @@ def _add_weights(writer: gguf.GGUFWriter) -> None:
 
     ones = np.ones(_DIM, np.float32)
     add("token_embd", matrix(len(_TOKENS), _DIM))
-    for layer in range(_NUM_LAYERS):
+    for layer in range(num_layers):
         block = f"blk.{layer}"
         add(f"{block}.attn_norm", ones)
         add(f"{block}.attn_q", matrix(_DIM, _DIM))

@@ -1,22 +1,25 @@
 """`steep ask`: one question, one answer, with its sources and where its milliseconds went."""
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from app.commands.ask_account import source_lines, timing_lines
 from app.commands.steeping import steep
 from app.errors import NothingIndexed, WrongUse
-from app.indexer import display_path
-from app.prompt_chunks import context_chunks
+from app.prompt_chunks import fitting_chunks
 from app.retrieval import Retrieved, retrieve
 from app.settings import Settings, Value
-from app.terminal import Terminal
+from app.terminal import ShowProgress, Terminal
 from app.wiring import Engine, Parts, open_engine, open_parts
+from app.wording import counted
 from storage.values import Hit
 
 if TYPE_CHECKING:
-    from engine.requests import AnswerDone, ChunkUse
+    from engine.requests import AnswerDone, AnswerEvent, AnswerRequest, ChunkUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,31 +63,50 @@ def run(
 
 def _answer(question: str, parts: Parts, engine: Engine, terminal: Terminal, *, stream: bool) -> Answered:
     started = perf_counter()
-    found = retrieve(parts.index, question, parts.settings.context_tokens)
-    retrieve_ms = (perf_counter() - started) * 1e3
-    done = _stream(question, found, parts.settings, engine, terminal, stream=stream)
-    notices = done.notices
+    context_tokens, notices = _context_tokens(question, parts.settings, engine)
+    found = retrieve(parts.index, question, context_tokens)
     if not found.matched:
-        notices = ("no passage matches the question's words; these are the beginnings of documents", *notices)
+        notices.append("No passage matches the question's words; these are the beginnings of documents.")
+    retrieve_ms = (perf_counter() - started) * 1e3
+    done = _stream(_request(question, found, parts.settings, engine, context_tokens), engine, terminal, stream=stream)
     return Answered(
         done=done,
         hits={hit.chunk.id: hit for hit in found.hits},
         retrieve_ms=retrieve_ms,
         model_name=engine.ready.model_name,
         model_load_ms=engine.ready.load_ms,
-        notices=notices,
+        notices=(*notices, *done.notices),
     )
 
 
-def _stream(
-    question: str, found: Retrieved, settings: Settings, engine: Engine, terminal: Terminal, *, stream: bool
-) -> "AnswerDone":
-    from engine.errors import Cancelled
-    from engine.requests import AnswerDone, AnswerRequest, AnswerText, Mode, Prefilled, Sampling
+def _context_tokens(question: str, settings: Settings, engine: Engine) -> tuple[int, list[str]]:
+    """Tokens that are left for documents, and a notice if those are fewer than the settings say."""
+    frame, name = engine.ready.frame, engine.ready.model_name
+    num_question_tokens = len(frame.question(question, settings.instructions))
+    room = engine.window - len(frame.preamble) - num_question_tokens - settings.max_answer_tokens
+    if room < 1:
+        raise WrongUse(
+            f"the question ({counted(num_question_tokens, 'token')}) and its answer (max_answer_tokens = "
+            f"{settings.max_answer_tokens:,}) leave no room for documents in the {engine.window:,} tokens that "
+            f"{name} can hold. Ask a shorter question, or lower max_answer_tokens."
+        )
+    if room >= settings.context_tokens:
+        return settings.context_tokens, []
+    notice = (
+        f"{name} can hold {engine.window:,} tokens: documents got {room:,} of them instead of "
+        f"{settings.context_tokens:,} (context_tokens)."
+    )
+    return room, [notice]
 
-    request = AnswerRequest(
+
+def _request(
+    question: str, found: Retrieved, settings: Settings, engine: Engine, context_tokens: int
+) -> "AnswerRequest":
+    from engine.requests import AnswerRequest, Mode, Sampling
+
+    return AnswerRequest(
         question=question,
-        chunks=context_chunks(engine.ready.frame, (hit.chunk for hit in found.hits)),
+        chunks=fitting_chunks(engine.ready.frame, found.hits, context_tokens),
         mode=Mode(settings.mode),
         ratio=settings.ratio,
         strategy=settings.strategy,
@@ -92,31 +114,48 @@ def _stream(
         max_answer_tokens=settings.max_answer_tokens,
         instructions=settings.instructions,
     )
+
+
+def _stream(request: "AnswerRequest", engine: Engine, terminal: Terminal, *, stream: bool) -> "AnswerDone":
+    from engine.errors import Cancelled
+
     job = engine.runtime.answer(request)
+    num_context_tokens = sum(len(chunk.token_ids) for chunk in request.chunks)
     events = iter(job)
     try:
-        with terminal.progress("Reading", 1.0, "prompts") as show:
-            for event in events:
-                if isinstance(event, Prefilled):
-                    show(event.num_done / event.num_total)
-                else:
-                    break
-            else:
-                raise AssertionError("an answer ends with its account")
-        while not isinstance(event, AnswerDone):
-            if stream and isinstance(event, AnswerText):
-                terminal.piece(event.text)
-            event = next(events)
+        with terminal.progress(f"Reading {counted(len(request.chunks), 'passage')}", "tokens") as show:
+            event = _follow_prompt(events, len(engine.ready.frame.preamble) + num_context_tokens, show)
+        return _follow_answer(event, events, terminal if stream else None)
     except KeyboardInterrupt:
         job.cancel()
-        try:
-            for _ in events:
-                pass
-        except Cancelled:
-            pass
+        with suppress(Cancelled):
+            deque(job, maxlen=0)
         raise
-    if stream:
-        terminal.piece("\n")
+
+
+def _follow_prompt(events: "Iterator[AnswerEvent]", num_tokens: int, show: ShowProgress) -> "AnswerEvent":
+    """Show how the first `num_tokens` get into the cache; how long the rest takes is not known. The event after it."""
+    from engine.requests import Prefilled
+
+    event = next(events)
+    while isinstance(event, Prefilled):
+        show(event.num_done, num_tokens if event.num_done < num_tokens else None)
+        event = next(events)
+    return event
+
+
+def _follow_answer(event: "AnswerEvent", events: "Iterator[AnswerEvent]", terminal: Terminal | None) -> "AnswerDone":
+    """Write the answer as it comes, if there is a terminal for it; returns the account."""
+    from engine.requests import AnswerDone, AnswerText
+
+    try:
+        while not isinstance(event, AnswerDone):
+            if terminal and isinstance(event, AnswerText):
+                terminal.piece(event.text)
+            event = next(events)
+    finally:
+        if terminal:
+            terminal.piece("\n")
     return event
 
 
@@ -125,45 +164,21 @@ def _stream(
 
 def _print_account(answered: Answered, terminal: Terminal) -> None:
     terminal.data("")
-    terminal.data("Sources", style="bold")
-    for use in _by_attention(answered.done.uses):
-        terminal.data(f"  {_source_line(use, answered.hits[use.chunk_id])}")
-    terminal.data(_timing_line(answered), style="dim")
+    heading, *lines = source_lines(_most_used_first(answered), answered.hits, terminal.width)
+    terminal.data(heading, style="bold")
+    for line in lines:
+        terminal.data(line)
+    terminal.data("")
+    for line in timing_lines(answered.done, answered.retrieve_ms):
+        terminal.data(line, style="dim")
     for notice in answered.notices:
         terminal.remark(notice, style="yellow")
 
 
-def _by_attention(uses: "Sequence[ChunkUse]") -> "list[ChunkUse]":
-    return sorted(uses, key=lambda use: use.attention or 0.0, reverse=True)
-
-
-def _source_line(use: "ChunkUse", hit: Hit) -> str:
-    chunk = hit.chunk.chunk
-    place = f", page {chunk.page}" if chunk.page else f", {chunk.heading}" if chunk.heading else ""
-    origins = [
-        f"{count} {name}"
-        for count, name in (
-            (use.num_loaded, "loaded"),
-            (use.num_recomputed, "recomputed"),
-            (use.num_computed, "computed"),
-        )
-        if count
-    ]
-    share = f"{use.attention:4.0%}  " if use.attention is not None else ""
-    return f"{share}{display_path(hit.chunk.document_path)}{place}  ({', '.join(origins)})"
-
-
-def _timing_line(answered: Answered) -> str:
-    done, times = answered.done, answered.done.times
-    first_token_s = (answered.retrieve_ms + times.first_token_ms) / 1e3
-    kv = _kv(done.uses)
-    return (
-        f"First token after {first_token_s:.2f} s: "
-        f"retrieve {answered.retrieve_ms:.0f} ms, load {times.load_ms:.0f} ms, "
-        f"score {times.score_ms:.0f} ms, recompute {times.recompute_ms:.0f} ms ({done.mode}). "
-        f"{times.tokens_per_s:.1f} tokens/s. "
-        f"Context {kv['context_tokens']} tokens: {kv['loaded_tokens']} loaded, {kv['recomputed_tokens']} recomputed, "
-        f"{kv['computed_tokens']} computed."
+def _most_used_first(answered: Answered) -> "list[ChunkUse]":
+    """By the question's attention; where that was not measured, by the match."""
+    return sorted(
+        answered.done.uses, key=lambda use: (use.attention or 0.0, answered.hits[use.chunk_id].score), reverse=True
     )
 
 
@@ -177,7 +192,7 @@ def as_object(answered: Answered) -> dict[str, object]:
         "answer": done.text,
         "mode": str(done.mode),
         "model": answered.model_name,
-        "sources": [_source(use, answered.hits[use.chunk_id]) for use in _by_attention(done.uses)],
+        "sources": [_source(use, answered.hits[use.chunk_id]) for use in _most_used_first(answered)],
         "kv": {**_kv(done.uses), "loaded_bytes": done.num_loaded_bytes},
         "timing": _timing(answered),
         "notices": list(answered.notices),

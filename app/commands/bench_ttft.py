@@ -8,14 +8,19 @@ Quote the ratios; absolute times are this machine's, this minute's.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
+from typing import TYPE_CHECKING
 
-from app.commands.steeping import steep_stored
-from app.errors import NothingIndexed
-from app.prompt_chunks import context_chunks
+from app.commands.steeping import steep
+from app.errors import NothingIndexed, WrongUse
+from app.prompt_chunks import fitting_chunks
 from app.retrieval import retrieve
 from app.settings import Settings, Value
 from app.terminal import Terminal
 from app.wiring import Engine, open_engine, open_parts
+from app.wording import counted
+
+if TYPE_CHECKING:
+    from engine.requests import AnswerDone, ContextChunk
 
 DEFAULT_QUESTION = "What are the most important facts, names, dates and numbers in these documents?"
 RATIOS = (0.05, 0.10, 0.15, 0.20)
@@ -60,10 +65,15 @@ def run(
             raise NothingIndexed("there are no documents to measure with: steep add FOLDER, steep index")
         settings = parts.settings
         with open_engine(parts, terminal, context_tokens=settings.context_tokens, question=question) as engine:
-            stored = [hit.chunk for hit in retrieve(parts.index, question, settings.context_tokens).hits]
+            if not engine.ready.blendability.possible:
+                raise WrongUse(f"{engine.ready.model_name} cannot be blended: there is nothing to compare.")
+            hits = retrieve(parts.index, question, settings.context_tokens).hits
+            chunks = fitting_chunks(engine.ready.frame, hits, settings.context_tokens)
             waiting = {chunk.id for chunk in parts.index.chunks_without_state(engine.fingerprint)}
-            steep_stored(engine, [chunk for chunk in stored if chunk.id in waiting], terminal)
-            bench = _Bench(engine, settings, question, stored)
+            missing = [chunk for chunk in chunks if chunk.chunk_id in waiting]
+            if missing:
+                steep(engine, missing, terminal)
+            bench = _Bench(engine, settings, question, chunks)
             rows = bench.measure(num_rounds, terminal)
     if as_json:
         terminal.json(_as_json(bench, rows, num_rounds))
@@ -72,9 +82,9 @@ def run(
 
 
 class _Bench:
-    def __init__(self, engine: Engine, settings: Settings, question: str, stored: list) -> None:
+    def __init__(self, engine: Engine, settings: Settings, question: str, chunks: "tuple[ContextChunk, ...]") -> None:
         self.engine, self.settings, self.question = engine, settings, question
-        self.chunks = context_chunks(engine.ready.frame, stored)
+        self.chunks = chunks
         self.num_context_tokens = sum(len(chunk.token_ids) for chunk in self.chunks)
 
     def measure(self, num_rounds: int, terminal: Terminal) -> list[Row]:
@@ -82,15 +92,15 @@ class _Bench:
 
         tried = ways(self.settings.strategy)
         answers: dict[str, list[AnswerDone]] = {way.name: [] for way in tried}
-        with terminal.progress("Measuring", num_rounds * len(tried), "answers") as show:
+        with terminal.progress("Measuring", "answers") as show:
             for number in range(num_rounds * len(tried)):
                 way = tried[number % len(tried)]
                 answers[way.name].append(self._ask(way))
-                show(number + 1)
+                show(number + 1, num_rounds * len(tried))
         full_ms = median(answer.times.first_token_ms for answer in answers[tried[0].name])
         return [_row(way, answers[way.name], full_ms) for way in tried]
 
-    def _ask(self, way: Way):
+    def _ask(self, way: Way) -> "AnswerDone":
         from engine.requests import AnswerDone, AnswerRequest, Mode
 
         request = AnswerRequest(
@@ -105,7 +115,7 @@ class _Bench:
         return done[-1]
 
 
-def _row(way: Way, answers: list, full_ms: float) -> Row:
+def _row(way: Way, answers: "list[AnswerDone]", full_ms: float) -> Row:
     ttft_ms = median(answer.times.first_token_ms for answer in answers)
     return Row(
         way=way,
@@ -143,8 +153,8 @@ def _as_json(bench: _Bench, rows: list[Row], num_rounds: int) -> dict[str, objec
 
 def _print(bench: _Bench, rows: list[Row], num_rounds: int, terminal: Terminal) -> None:
     terminal.data(
-        f"{bench.engine.ready.model_name}, {bench.num_context_tokens} context tokens in {len(bench.chunks)} chunks, "
-        f"medians of {num_rounds}"
+        f"{bench.engine.ready.model_name}: {counted(bench.num_context_tokens, 'context token')} in "
+        f"{counted(len(bench.chunks), 'chunk')}, medians of {counted(num_rounds, 'round')}"
     )
     terminal.data(f"{'':12}{'first token':>13}{'load':>10}{'score':>10}{'recompute':>12}{'computed':>10}{'sooner':>9}")
     for row in rows:

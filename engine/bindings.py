@@ -36,6 +36,9 @@ MAX_DIMS, MAX_SRC, MAX_NAME, OP_PARAMS_INTS = 4, 10, 64, 16
 NUM_OPS, NUM_TYPES = 101, 43
 """GGML_OP_COUNT and GGML_TYPE_COUNT: asking ggml for the name of a larger number reads past its table."""
 
+NO_OP = 0
+"""GGML_OP_NONE: the tensor is not computed, it is an input, a weight or a cache."""
+
 IntArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float32]
 ByteArray = npt.NDArray[np.uint8]
@@ -190,6 +193,7 @@ def _probe(context: int) -> Iterator[tuple[str, object, object]]:
     yield "name (address)", left + Tensor.name.offset, _get_name(left)
     yield "data", t.data, _get_data(left)
     yield "op", _op_name(s.op), b"ADD"
+    yield "op (none)", t.op, NO_OP
     yield "src", list(s.src)[:3], [left, right, None]
     yield "view_src", v.view_src, left
     yield "view_offs", v.view_offs, 8

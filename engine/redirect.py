@@ -98,7 +98,7 @@ class GraphPass:
     rewritten: set[str] = field(default_factory=set[str])
     visible_cells: npt.NDArray[np.bool_] | None = None
     """Cells that the first token *behind* the redirected ones sees, as llama.cpp set its mask."""
-    _met: set[int] = field(default_factory=set[int])
+    _rewritten_addresses: set[int] = field(default_factory=set[int])
     _waiting: set[Tap] = field(default_factory=set[Tap])
     _operations: dict[int, str] = field(default_factory=dict[int, str])
     _stopped: bool = False
@@ -147,12 +147,18 @@ class GraphPass:
         return tap if tap in self.watches else None
 
     def _rewrite_inputs(self, node: Tensor) -> None:
+        # Only what was rewritten is remembered: before the graph of the batch comes the one that applies pending
+        # shifts, and llama.cpp may build both at the same addresses (seen on CUDA with q8_0 rows).
         for address in node.src[:MAX_SRC]:
-            if address and address not in self._met:
-                self._met.add(address)
-                match = _INPUT.search(bindings.tensor_at(address).name)
-                if match:
-                    self._rewrite(match[1].decode(), address)
+            if not address or address in self._rewritten_addresses:
+                continue
+            source = bindings.tensor_at(address)
+            if source.op != bindings.NO_OP:
+                continue
+            match = _INPUT.search(source.name)
+            if match:
+                self._rewrite(match[1].decode(), address)
+                self._rewritten_addresses.add(address)
 
     def _rewrite(self, name: str, address: int) -> None:
         positions, source = self.positions, bindings.tensor_at(address)

@@ -7,5 +7,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def duration(milliseconds: float) -> str:
-    """`35 ms` below a second, `1.2 s` above."""
-    return f"{milliseconds:.0f} ms" if milliseconds < 1e3 else f"{milliseconds / 1e3:,.1f} s"
+    """`35 ms`, `1.2 s`, `1,234 s`: about three digits."""
+    if milliseconds < 1e3:
+        return f"{milliseconds:.0f} ms"
+    return f"{milliseconds / 1e3:,.{1 if milliseconds < 1e5 else 0}f} s"

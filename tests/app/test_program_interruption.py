@@ -6,7 +6,7 @@ import pytest
 
 from tests.app.program import Program, interrupt, wait_until
 
-NUM_PARAGRAPHS = 160
+NUM_PARAGRAPHS = 80
 """About as many chunks, a second or two of steeping: enough to be in the middle of."""
 
 

@@ -20,12 +20,18 @@ from tests.fakes import MemoryShelf
 pytestmark = pytest.mark.model
 
 PASSAGES = (
-    "The ferry to Grindlow leaves at seven in the morning. Its captain is Odile Marsh, who bought the ship in 1998 "
-    "from her uncle. The crossing takes forty minutes when the sea is calm.",
-    "Odile Marsh keeps two cats on board. The older one is called Biscuit and sleeps on the chart table. Passengers "
-    "may not feed the cats, because Biscuit once fell ill from a herring pie.",
-    "The harbour of Grindlow has three piers. The ferry lands at the middle pier. A bakery next to it sells herring "
-    "pies and closes when the last ferry has left.",
+    (
+        "The ferry to Grindlow leaves at seven in the morning. Its captain is Odile Marsh, who bought the ship in 1998 "
+        "from her uncle. The crossing takes forty minutes when the sea is calm."
+    ),
+    (
+        "Odile Marsh keeps two cats on board. The older one is called Biscuit and sleeps on the chart table. Nobody "
+        "may feed the cats, because Biscuit once fell ill from a herring pie."
+    ),
+    (
+        "The harbour of Grindlow has three piers. The ferry lands at the middle pier. A bakery next to it sells "
+        "herring pies and closes when the last ferry has left."
+    ),
 )
 OTHER_PASSAGE = (
     "In the northern provinces wheat is sown in October and cut in July. The mills turn day and night then, and the "
@@ -171,7 +177,7 @@ def test_recomputing_all_differs_from_a_full_prefill_by_no_more_than_batching_do
     answer, logits = reference
     prompt.poison()
     difference = mean_kl(logits, prompt.forced(prompt.recompute_all(), answer))
-    print(f"\nrecompute-all KL {difference:.2e}, batching noise {noise:.2e}")
+    print(f"\nrecompute-all KL {difference:.2e}, batching noise {noise:.2e}")  # noqa: T201 - figures, shown with -s
     assert difference <= 3 * noise
 
 
@@ -181,7 +187,7 @@ def test_plain_reuse_differs_from_a_full_prefill_far_beyond_noise(
     answer, logits = reference
     prompt.merge(prompt.chunks)
     difference = mean_kl(logits, prompt.forced(prompt.recompute(np.zeros(0, np.int32)), answer))
-    print(f"\nplain reuse KL {difference:.2e}, batching noise {noise:.2e}")
+    print(f"\nplain reuse KL {difference:.2e}, batching noise {noise:.2e}")  # noqa: T201 - figures, shown with -s
     assert difference > 10 * noise
 
 

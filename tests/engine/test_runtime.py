@@ -79,9 +79,9 @@ def test_cancelling_steeping_keeps_what_is_done(starter_model: Path) -> None:
 def test_a_model_that_cannot_be_loaded_is_told_to_whoever_waits(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     path.write_bytes(b"not a model")
-    with Runtime(SessionOptions(path, "test", ContextOptions(64)), MemoryShelf().opened) as runtime:
-        with pytest.raises(NotGguf):
-            runtime.wait_ready()
+    options = SessionOptions(path, "test", ContextOptions(64))
+    with Runtime(options, MemoryShelf().opened) as runtime, pytest.raises(NotGguf):
+        runtime.wait_ready()
 
 
 def test_an_error_of_one_request_leaves_the_thread_alive(runtime: Runtime) -> None:

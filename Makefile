@@ -1,0 +1,33 @@
+# Everything happens in .venv and .demo; nothing else on the machine is touched.
+# Needed: Python 3.11+, a C++ compiler, a package index.
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO_HOME := .demo
+
+.PHONY: demo test check clean
+
+demo: .venv/installed
+	@BIN=$(BIN) STEEP_HOME=$(DEMO_HOME) assets/demo.sh
+
+test: .venv/installed check
+	$(BIN)/python -m pytest
+
+check: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+# The native library is built by its own call: portable (-march=native dies with "Illegal instruction" on virtual
+# machines that show an AMX they do not allow), and past pip's cache, which would hand out a native build from before.
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+	@echo "Building llama.cpp for this machine: 4 to 10 minutes."
+	CMAKE_ARGS="-DGGML_NATIVE=OFF" $(BIN)/pip install --quiet --no-cache-dir \
+		"$$(sed -n 's/^ *"\(llama-cpp-python==[^"]*\)".*/\1/p' pyproject.toml)"
+	$(BIN)/pip install --quiet --editable '.[starter,dev]'
+	touch $@
+
+clean:
+	rm -rf .venv .demo .test-cache

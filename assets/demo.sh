@@ -14,11 +14,11 @@ ask() {
     say "$1"
     "$steep" ask "$2"
 }
-ask "2. A question" "How many steps does the lighthouse tower have?"
-ask "3. A question that needs two documents" "Who is the lighthouse keeper, and what is her boat called?"
+ask "2. A question" "On which day is the tea-house closed?"
+ask "3. A question that needs two documents" "Which farm does the goat cheese of the tea-house come from, and who is the farmer?"
 
 say "4. The first question again, in a new process: nothing is computed twice"
-answer="$("$steep" ask --json --quiet "How many steps does the lighthouse tower have?")"
+answer="$("$steep" ask --json --quiet "On which day is the tea-house closed?")"
 "${BIN}/python" - "$answer" <<'PYTHON'
 import json, sys
 

@@ -46,7 +46,9 @@ def _system_in_user(system_text: str) -> list[dict[str, str]]:
 
 
 def _render(template: str, special_names: Mapping[str, str], messages: list[dict[str, str]]) -> TurnFrame | None:
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
     try:
         text = environment.from_string(template).render(
             messages=messages,

@@ -6,7 +6,6 @@ generator: progress and stopping come between two files. One indexing process at
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -140,11 +139,3 @@ def _take(
 
 def _version(found: FoundFile, digest: str, title: str) -> DocumentVersion:
     return DocumentVersion(found.path, found.num_bytes, found.mtime_ns, digest, title)
-
-
-def display_path(path: Path) -> str:
-    """A path as people read it: relative to where they are, if it lies below."""
-    try:
-        return os.fspath(path.relative_to(Path.cwd()))
-    except (ValueError, OSError):
-        return os.fspath(path)

@@ -121,4 +121,4 @@ def _window(context_length: object) -> int:
 def _num_cells(settings: Settings, context_tokens: int, question_length: int, window: int) -> int:
     """KV cells of the longest prompt with its answer, without the scratch cells of redirected tokens."""
     question = max(_MIN_QUESTION_CELLS, question_length // _CHARACTERS_PER_TOKEN)
-    return min(_PREAMBLE_CELLS + context_tokens + question + settings.max_answer_tokens, 1 << 30)
+    return min(_PREAMBLE_CELLS + context_tokens + question + settings.max_answer_tokens, window)

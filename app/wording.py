@@ -1,4 +1,7 @@
-"""How numbers read in sentences. Pure."""
+"""How numbers and paths read in sentences."""
+
+import os
+from pathlib import Path
 
 
 def counted(number: int, noun: str) -> str:
@@ -11,3 +14,11 @@ def duration(milliseconds: float) -> str:
     if milliseconds < 1e3:
         return f"{milliseconds:.0f} ms"
     return f"{milliseconds / 1e3:,.{1 if milliseconds < 1e5 else 0}f} s"
+
+
+def display_path(path: Path) -> str:
+    """A path as people read it: relative to where they are, if it lies below."""
+    try:
+        return os.fspath(path.relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return os.fspath(path)

@@ -7,7 +7,8 @@
 
 Afterwards the context holds the whole prompt and the logits of the answer's first token. The first chunk is exact
 as loaded: it was encoded behind the same preamble at the same place. A chunk without a usable state is computed
-in place, exactly but over what stands before it in the cache, and never recomputed. Compute thread only.
+in place, over what stands before it in the cache: exactly so only with a ratio that recomputes everything stale before it,
+which then computes it again. Compute thread only.
 """
 
 from collections.abc import Callable, Sequence
@@ -195,7 +196,7 @@ class Blend:
 
     def _use(self, place: Place, chosen: IntArray, attention: FloatArray | None) -> ChunkUse:
         num_tokens = place.end - place.first
-        recomputed = int(((chosen >= place.first) & (chosen < place.end)).sum())
+        recomputed = int(((chosen >= place.first) & (chosen < place.end)).sum()) if place.loaded else 0
         share = None
         if attention is not None and attention.sum() > 0:
             share = float(attention[place.first : place.end].sum() / attention.sum())
@@ -212,6 +213,9 @@ class Blend:
 def _chosen(scores: Scores, candidates: selection.BoolArray, wanted: int, strategy: str) -> IntArray:
     if not wanted:
         return np.zeros(0, np.int32)
+    if wanted == candidates.sum():
+        # Everything stale is recomputed, so what was computed over it can become exact too.
+        return np.arange(int(candidates.argmax()), len(candidates), dtype=np.int32)
     return selection.best(selection.STRATEGIES[strategy].rank(scores), candidates, wanted)
 
 

@@ -1,8 +1,6 @@
 """`steep ask`: one question, one answer, with its sources and where its milliseconds went."""
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -117,20 +115,12 @@ def _request(
 
 
 def _stream(request: "AnswerRequest", engine: Engine, terminal: Terminal, *, stream: bool) -> "AnswerDone":
-    from engine.errors import Cancelled
-
-    job = engine.runtime.answer(request)
+    """Follow an answer to its end. On Ctrl-C whoever opened the engine closes it, which stops the answer."""
     num_context_tokens = sum(len(chunk.token_ids) for chunk in request.chunks)
-    events = iter(job)
-    try:
-        with terminal.progress(f"Reading {counted(len(request.chunks), 'passage')}", "tokens") as show:
-            event = _follow_prompt(events, len(engine.ready.frame.preamble) + num_context_tokens, show)
-        return _follow_answer(event, events, terminal if stream else None)
-    except KeyboardInterrupt:
-        job.cancel()
-        with suppress(Cancelled):
-            deque(job, maxlen=0)
-        raise
+    events = iter(engine.runtime.answer(request))
+    with terminal.progress(f"Reading {counted(len(request.chunks), 'passage')}", "tokens") as show:
+        event = _follow_prompt(events, len(engine.ready.frame.preamble) + num_context_tokens, show)
+    return _follow_answer(event, events, terminal if stream else None)
 
 
 def _follow_prompt(events: "Iterator[AnswerEvent]", num_tokens: int, show: ShowProgress) -> "AnswerEvent":

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
-from app.indexer import display_path
-from app.wording import counted, duration
+from app.wording import counted, display_path, duration
 from storage.values import Hit
 
 if TYPE_CHECKING:

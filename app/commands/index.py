@@ -11,14 +11,13 @@ from app.indexer import (
     FileSeen,
     FolderProblem,
     IndexEvent,
-    display_path,
     indexing_lock,
     read_folders,
 )
 from app.settings import Value
 from app.terminal import Terminal
 from app.wiring import Engine, Parts, open_engine, open_parts
-from app.wording import counted, duration
+from app.wording import counted, display_path, duration
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ import pytest
 from storage import chunk_file
 from storage.values import StateKey
 from tests.app.program import Program
+from tests.tiny_model import write_tiny_model
 
 QUESTION = "Who is the captain of the ferry and what is her cat called?"
 
@@ -120,8 +121,13 @@ def test_a_question_without_a_match_gets_the_beginnings_of_documents_and_a_notic
     assert "No passage matches" in answer["notices"][0]
 
 
-def test_a_model_that_holds_less_than_the_settings_say_gets_fewer_documents_and_a_notice(steeped: Program):
-    answer = steeped.ask(QUESTION, "--context-tokens", "16000000")
+def test_a_model_that_holds_less_than_the_settings_say_gets_fewer_documents_and_a_notice(
+    steeped: Program, tmp_path: Path
+):
+    # So deep that 16 million tokens would need 262 GB: memory is for what the model can hold.
+    model = write_tiny_model(tmp_path / "deep.gguf", num_layers=64)
+    deep = {"STEEP_MODEL": str(model), "STEEP_KV_TYPE": "f32"}
+    answer = steeped.ask(QUESTION, "--context-tokens", "16000000", "--no-steep", **deep)
     assert answer["kv"]["context_tokens"] > 0
     assert "can hold 4,096 tokens" in answer["notices"][0]
 

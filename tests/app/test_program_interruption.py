@@ -37,23 +37,16 @@ def test_an_interrupted_index_keeps_what_it_steeped_and_goes_on_from_there(busy:
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
-def test_the_second_of_two_indexers_is_sent_away_and_the_first_one_finishes(busy: Program):
+def test_while_one_process_indexes_a_second_one_is_sent_away_and_a_question_is_answered(busy: Program):
     with busy.started("index", "--json") as process:
         wait_until(lambda: num_chunk_files(busy) >= 1, process)
         message = busy.complaint("index", code=1)
         assert "another steep is indexing already" in message
         assert str(busy.home / "data" / "indexing.lock") in message
+        assert busy.ask("keeper", "--no-steep")["sources"]
         out, _ = process.communicate()
     assert process.returncode == 0
     assert f'"steeped_chunks": {num_chunk_files(busy)}' in out
-
-
-def test_a_question_can_be_asked_while_another_process_steeps(busy: Program):
-    with busy.started("index") as process:
-        wait_until(lambda: num_chunk_files(busy) >= 1, process)
-        assert busy.ask("keeper", "--no-steep")["sources"]
-        process.communicate()
-    assert process.returncode == 0
 
 
 def test_ctrl_c_during_an_answer_ends_it_without_a_traceback(steeped: Program):

@@ -78,6 +78,20 @@ def test_a_chunk_without_a_state_is_computed_and_reported_missing(session: Sessi
     assert "Biscuit" in done.text
 
 
+def test_recomputing_everything_is_exact_even_behind_a_chunk_without_a_state(
+    session: Session, shelf: MemoryShelf
+) -> None:
+    steep_all(session)
+    del shelf.blobs[len(session.frame.preamble), chunks_of(session)[2].token_ids]
+    ask(session, ratio=1.0, max_answer_tokens=1)
+    blended = session.context.logits()
+    ask(session, mode=Mode.EXACT, max_answer_tokens=1)
+    exact = session.context.logits()
+    ask(session, ratio=0.0, max_answer_tokens=1)
+    reused = session.context.logits()
+    assert np.abs(blended - exact).max() < 0.2 * np.abs(reused - exact).max()
+
+
 def test_without_any_state_a_blend_is_a_full_prefill(session: Session) -> None:
     done, _ = ask(session)
     exact, _ = ask(session, mode=Mode.EXACT)

@@ -144,7 +144,7 @@ class Answering:
     def _decode(self) -> _Decoded:
         vocabulary, stream, decoded = self._frame.vocabulary, TextStream(self._frame.vocabulary), _Decoded()
         with Sampler(self._request.sampling) as sampler:
-            while decoded.num_tokens < self._request.max_answer_tokens:
+            while True:
                 token_id = sampler.next_token(self._context)
                 decoded.last_token_ms = self._ms()
                 decoded.first_token_ms = decoded.first_token_ms or decoded.last_token_ms
@@ -152,6 +152,8 @@ class Answering:
                 if vocabulary.ends_answer(token_id):
                     break
                 self._append(decoded, stream.push(token_id))
+                if decoded.num_tokens == self._request.max_answer_tokens:
+                    break
                 position = self._num_prompt_tokens + decoded.num_tokens - 1
                 self._context.decode([TokenRun([token_id], position, Context.SEQUENCE, want_logits=True)])
         self._append(decoded, stream.rest())

@@ -7,8 +7,8 @@
 
 Afterwards the context holds the whole prompt and the logits of the answer's first token. The first chunk is exact
 as loaded: it was encoded behind the same preamble at the same place. A chunk without a usable state is computed
-in place, over what stands before it in the cache: exactly so only with a ratio that recomputes everything stale before it,
-which then computes it again. Compute thread only.
+in place over what stands before it in the cache; a ratio that recomputes all stale tokens computes it once more, and is
+exact. Compute thread only.
 """
 
 from collections.abc import Callable, Sequence

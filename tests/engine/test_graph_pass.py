@@ -33,6 +33,7 @@ def node_over(*sources: Tensor) -> Tensor:
     node.op = bindings.op_code("ADD")
     for i, source in enumerate(sources):
         node.src[i] = ctypes.addressof(source)
+    node.sources = sources  # the node holds addresses only; they must stay valid
     return node
 
 

@@ -13,8 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import psutil
 
@@ -22,6 +21,7 @@ from engine import bindings, native_log
 from engine.bindings import FloatArray, TokenRun, llama
 from engine.errors import Cancelled, ContextTooLarge, DecodeFailed, ModelUnusable
 from engine.gguf_header import GgufHeader, read_header
+from engine.owner import Owner
 
 ALL_LAYERS = -1
 """`gpu_layers` that offloads everything, where a GPU is built in."""
@@ -43,7 +43,7 @@ class GraphVisitor(Protocol):
         ...
 
 
-class Model:
+class Model(Owner):
     """The weights and vocabulary of one GGUF file. Any thread may read; the owner closes."""
 
     def __init__(self, path: Path, *, gpu_layers: int = ALL_LAYERS, vocabulary_only: bool = False) -> None:
@@ -81,14 +81,6 @@ class Model:
         assert self.num_open_contexts == 0, "close the contexts of a model before the model"
         self._stack.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
 
 @dataclass(frozen=True, slots=True)
 class ContextOptions:
@@ -115,7 +107,7 @@ def usable_cores() -> int:
     return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
 
 
-class Context:
+class Context(Owner):
     """One KV cache with its compute graph; every method on the owner thread, except `cancel`."""
 
     SEQUENCE, SCRATCH = 0, 1
@@ -252,14 +244,6 @@ class Context:
 
     def close(self) -> None:
         self._stack.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def kv_bytes_per_token(header: GgufHeader, kv_type: str) -> int:

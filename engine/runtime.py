@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from queue import PriorityQueue, SimpleQueue
 from time import perf_counter
-from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
 from engine.architecture import Blendability
 from engine.errors import Cancelled
+from engine.owner import Owner
 from engine.ports import OpenShelf
 from engine.prompt import PromptFrame
 from engine.requests import AnswerEvent, AnswerRequest, SteepDone, SteepEvent, SteepRequest
@@ -79,7 +79,7 @@ class _Waiting:
     """`(job, function of the session)`, never compared: arrivals differ."""
 
 
-class Runtime:
+class Runtime(Owner):
     """See the module docstring. `submit_*`, `cancel` and `close` are safe from any thread."""
 
     def __init__(self, options: SessionOptions, open_shelf: OpenShelf) -> None:
@@ -131,14 +131,6 @@ class Runtime:
                 self._session.context.cancel()
         self._inbox.put(_Waiting(_CLOSE_PRIORITY, next(self._arrivals)))
         self._thread.join()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _submit(self, priority: int, work: Callable[[Session, Job[Event]], None]) -> Job[Event]:
         job: Job[Event] = Job(self._stop)

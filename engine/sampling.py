@@ -1,17 +1,17 @@
 """Picking the next token: llama.cpp's own samplers, owned. Owner thread of the context only."""
 
 from contextlib import ExitStack
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from engine.bindings import llama
 from engine.model import Context
+from engine.owner import Owner
 from engine.requests import Sampling
 
 _MIN_KEPT_TOKENS = 1
 
 
-class Sampler:
+class Sampler(Owner):
     """A sampler chain for one answer; a context manager."""
 
     def __init__(self, sampling: Sampling) -> None:
@@ -32,10 +32,5 @@ class Sampler:
         """A token for the last logits of the last batch."""
         return int(llama.llama_sampler_sample(self._chain, context.handle, -1))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self._stack.close()

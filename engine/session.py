@@ -9,8 +9,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from types import TracebackType
-from typing import Self
 
 from engine import bindings, kv_layout, kv_state
 from engine.answer import Answering, BlendTools
@@ -18,6 +16,7 @@ from engine.architecture import Blendability
 from engine.errors import StateInvalid
 from engine.kv_layout import KvLayout
 from engine.model import ALL_LAYERS, Context, ContextOptions, Model
+from engine.owner import Owner
 from engine.ports import OpenShelf
 from engine.prompt import PromptFrame, frame_of
 from engine.requests import AnswerDone, AnswerEvent, AnswerRequest, ContextChunk, Steeped
@@ -40,7 +39,7 @@ class SessionOptions:
     gpu_layers: int = ALL_LAYERS
 
 
-class Session:
+class Session(Owner):
     """See the module docstring; a context manager, closing twice is harmless."""
 
     def __init__(self, options: SessionOptions, open_shelf: OpenShelf) -> None:
@@ -92,14 +91,6 @@ class Session:
 
     def close(self) -> None:
         self._stack.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _context_for(model: Model, options: ContextOptions) -> tuple[Blendability, Context]:

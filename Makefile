@@ -16,7 +16,7 @@ test: .venv/installed check
 check: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/basedpyright
 
 # The native library is built by its own call: portable (-march=native dies with "Illegal instruction" on virtual
 # machines that show an AMX they do not allow), and past pip's cache, which would hand out a native build from before.

@@ -70,6 +70,7 @@ class Program:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
+            preexec_fn=_hear_ctrl_c,
         ) as process:
             try:
                 yield process
@@ -82,6 +83,7 @@ class Program:
         """Run a command on a terminal of 80 columns, pressing keys once `when` has been shown: exit code, screen."""
         process, screen = pty.fork()
         if process == 0:
+            _hear_ctrl_c()
             os.chdir(self.folder)
             os.execvpe(sys.executable, self._command(arguments), self._environment({"COLUMNS": "80", **environment}))
         shown = bytearray()
@@ -127,6 +129,11 @@ def without_privileges() -> None:
         system = ctypes.CDLL(None, use_errno=True)
         for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
             assert system.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) == 0
+
+
+def _hear_ctrl_c() -> None:
+    """In the child, before it starts: tests that run in a shell's background inherit a SIGINT that is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def interrupt(process: subprocess.Popen[str]) -> tuple[str, str]:

@@ -96,12 +96,6 @@ def open_engine(parts: Parts, terminal: Terminal, *, context_tokens: int, questi
     )
     with Runtime(options, shelf_opener(parts.locations)) as runtime:
         ready = runtime.wait_ready()
-        if not ready.blendability.possible:
-            terminal.remark(
-                f"{ready.model_name} cannot be blended because {ready.blendability.reason}; "
-                "every answer is computed in full (exact mode) and nothing is steeped.",
-                style="yellow",
-            )
         longest_chunk = num_cells - len(ready.frame.preamble)
         yield Engine(runtime, ready, path, fingerprint(ready.facts), window, longest_chunk)
 

@@ -78,6 +78,13 @@ def _read(parts: Parts, engine: Engine, terminal: Terminal) -> _Tally:
 
 
 def _steep(parts: Parts, engine: Engine, tally: _Tally, terminal: Terminal) -> None:
+    verdict = engine.ready.blendability
+    if not verdict.possible:
+        terminal.remark(
+            f"{engine.ready.model_name} cannot be blended because {verdict.reason}; "
+            "nothing is steeped, and every answer is computed in full (exact mode).",
+            style="yellow",
+        )
     waiting = parts.index.chunks_without_state(engine.fingerprint)
     done = steep_stored(engine, waiting, terminal)
     if done:

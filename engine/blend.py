@@ -17,15 +17,14 @@ from time import perf_counter
 
 import numpy as np
 
-from engine import kv_layout, kv_state, redirect, scoring, selection
+from engine import kv_state, redirect, scoring, selection
 from engine.bindings import FloatArray, IntArray, TokenRun
-from engine.errors import DecodeFailed, StateInvalid
+from engine.errors import DecodeFailed
 from engine.kv_layout import KvLayout
 from engine.model import Context
 from engine.ports import StateShelf
 from engine.requests import ChunkUse, ContextChunk
 from engine.selection import Scores
-from storage.values import ChunkState
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,22 +104,14 @@ class Blend:
     def _load(self, chunk: ContextChunk, first_position: int, shift: int) -> bool:
         started = perf_counter()
         try:
-            state = self._shelf.get(first_position, chunk.token_ids)
-            if not isinstance(state, ChunkState) or not self._fits(state, first_position):
+            state = kv_state.fetch(self._shelf, self._layout, first_position, chunk.token_ids)
+            if state is None:
                 return False
             kv_state.merge(self._context, state.blob, shift)
             self._report.num_loaded_bytes += state.num_bytes
             return True
         finally:
             self._report.load_ms += _ms_since(started)
-
-    def _fits(self, state: ChunkState, first_position: int) -> bool:
-        try:
-            kv_layout.check(state.blob, self._layout, first_position, state.num_tokens)
-        except StateInvalid as error:
-            self._shelf.reject(first_position, state.token_ids, str(error))
-            return False
-        return True
 
     def _compute(self, token_ids: Sequence[int], first_position: int) -> None:
         started = perf_counter()

@@ -12,9 +12,11 @@ from collections.abc import Sequence
 
 from engine import bindings, kv_layout
 from engine.bindings import TokenRun
-from engine.errors import DecodeFailed
+from engine.errors import DecodeFailed, StateInvalid
 from engine.kv_layout import Buffer, KvLayout
 from engine.model import Context
+from engine.ports import StateShelf
+from storage.values import ChunkState
 
 
 def encode_preamble(context: Context, token_ids: Sequence[int]) -> bytearray:
@@ -48,6 +50,19 @@ def learn_layout(context: Context) -> KvLayout:
     blob = bindings.get_sequence_state(context.handle, Context.SEQUENCE)
     context.clear()
     return kv_layout.learn(blob)
+
+
+def fetch(shelf: StateShelf, layout: KvLayout, first_position: int, token_ids: tuple[int, ...]) -> ChunkState | None:
+    """A state from the shelf that C may see, or None; one whose structure does not fit is rejected there."""
+    state = shelf.get(first_position, token_ids)
+    if not isinstance(state, ChunkState):
+        return None
+    try:
+        kv_layout.check(state.blob, layout, first_position, state.num_tokens)
+    except StateInvalid as error:
+        shelf.reject(first_position, token_ids, str(error))
+        return None
+    return state
 
 
 def load(context: Context, blob: Buffer, sequence: int) -> None:

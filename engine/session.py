@@ -13,7 +13,6 @@ from time import perf_counter
 from engine import bindings, kv_layout, kv_state
 from engine.answer import Answering, BlendTools
 from engine.architecture import Blendability
-from engine.errors import StateInvalid
 from engine.kv_layout import KvLayout
 from engine.model import ALL_LAYERS, Context, ContextOptions, Model
 from engine.owner import Owner
@@ -22,7 +21,7 @@ from engine.prompt import PromptFrame, frame_of
 from engine.requests import AnswerDone, AnswerEvent, AnswerRequest, ContextChunk, Steeped
 from engine.self_check import graph_blendability, model_blendability
 from engine.vocabulary import Vocabulary
-from storage.values import ChunkState, FingerprintFacts
+from storage.values import FingerprintFacts
 
 STATE_FORMAT = 1
 """Raised when states of an older program must not be used any more, whatever else is equal."""
@@ -82,8 +81,8 @@ class Session(Owner):
 
     def _preamble_state(self, layout: KvLayout) -> kv_layout.Buffer:
         token_ids = self.frame.preamble
-        state = self._shelf.get(0, token_ids)
-        if isinstance(state, ChunkState) and _fits(state, layout):
+        state = kv_state.fetch(self._shelf, layout, 0, token_ids)
+        if state is not None:
             return state.blob
         blob = kv_state.encode_preamble(self.context, token_ids)
         self._shelf.put(0, token_ids, blob, None)
@@ -102,14 +101,6 @@ def _context_for(model: Model, options: ContextOptions) -> tuple[Blendability, C
             return verdict, context
         context.close()
     return verdict, Context(model, replace(options, blending=False))
-
-
-def _fits(state: ChunkState, layout: KvLayout) -> bool:
-    try:
-        kv_layout.check(state.blob, layout, 0, state.num_tokens)
-    except StateInvalid:
-        return False
-    return True
 
 
 def fingerprint_facts(model: Model, options: SessionOptions, frame: PromptFrame) -> FingerprintFacts:

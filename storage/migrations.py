@@ -12,9 +12,13 @@ sqlite-utils is imported when a step has to be applied, not before: it imports n
 which costs 0.2 s at every start, and a CUDA build of llama.cpp must be imported before numpy is.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from storage.search_words import name_words, separated
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -127,11 +131,105 @@ def m004_model_files(db: "Database") -> None:
     )
 
 
+def m005_document_use(db: "Database") -> None:
+    """When an answer last used a document; chunks by text, so that a moved text finds the state it had elsewhere."""
+    db.executescript(
+        """
+        ALTER TABLE documents ADD COLUMN last_used_at INTEGER NOT NULL DEFAULT 0;
+        CREATE INDEX chunks_by_text ON chunks(text_digest);
+        """
+    )
+
+
+def m006_vectors(db: "Database") -> None:
+    """Which row of which matrix file is the vector of a text; a row without text is about to be erased."""
+    db.executescript(
+        """
+        CREATE TABLE vector_files (
+            fingerprint TEXT PRIMARY KEY NOT NULL,
+            dimension INTEGER NOT NULL
+        );
+        CREATE TABLE vectors (
+            fingerprint TEXT NOT NULL REFERENCES vector_files(fingerprint) ON DELETE CASCADE,
+            file_row INTEGER NOT NULL,
+            text_digest TEXT,
+            PRIMARY KEY (fingerprint, file_row)
+        );
+        CREATE UNIQUE INDEX vectors_by_text ON vectors(fingerprint, text_digest);
+        """
+    )
+
+
+def m007_search_words(db: "Database") -> None:
+    """Full text search over separated words (`storage.search_words`), and over the names of documents.
+
+    `..._words` is null where it would say the same as the column beside it. The tokenizer keeps marks with their
+    letters: without them it takes the words of Hindi, Thai and many others apart.
+    """
+    db.conn.create_function("separated", 1, _separated)
+    db.conn.create_function("name_words", 2, _name_words)
+    db.executescript(
+        """
+        DROP TRIGGER chunks_fts_insert;
+        DROP TRIGGER chunks_fts_delete;
+        DROP TRIGGER chunks_fts_update;
+        DROP TABLE chunks_fts;
+        ALTER TABLE chunks ADD COLUMN heading_words TEXT;
+        ALTER TABLE chunks ADD COLUMN text_words TEXT;
+        ALTER TABLE chunks ADD COLUMN name_words TEXT NOT NULL DEFAULT '';
+        UPDATE chunks SET
+            heading_words = separated(heading),
+            text_words = separated(text),
+            name_words = (SELECT name_words(title, path) FROM documents WHERE documents.id = document_id);
+        CREATE VIEW chunk_words AS
+            SELECT id, coalesce(heading_words, heading) AS heading, coalesce(text_words, text) AS text,
+                name_words AS name
+            FROM chunks;
+        CREATE VIRTUAL TABLE chunks_fts USING fts5(
+            heading, text, name, content='chunk_words', content_rowid='id',
+            tokenize="porter unicode61 remove_diacritics 2 categories 'L* N* Co M*'"
+        );
+        CREATE TRIGGER chunks_fts_insert AFTER INSERT ON chunks BEGIN
+            INSERT INTO chunks_fts(rowid, heading, text, name) VALUES (
+                new.id, coalesce(new.heading_words, new.heading), coalesce(new.text_words, new.text), new.name_words);
+        END;
+        CREATE TRIGGER chunks_fts_delete AFTER DELETE ON chunks BEGIN
+            INSERT INTO chunks_fts(chunks_fts, rowid, heading, text, name) VALUES (
+                'delete', old.id,
+                coalesce(old.heading_words, old.heading), coalesce(old.text_words, old.text), old.name_words);
+        END;
+        CREATE TRIGGER chunks_fts_update
+        AFTER UPDATE OF heading, text, heading_words, text_words, name_words ON chunks
+        WHEN (old.heading, old.text, old.heading_words, old.text_words, old.name_words)
+            IS NOT (new.heading, new.text, new.heading_words, new.text_words, new.name_words)
+        BEGIN
+            INSERT INTO chunks_fts(chunks_fts, rowid, heading, text, name) VALUES (
+                'delete', old.id,
+                coalesce(old.heading_words, old.heading), coalesce(old.text_words, old.text), old.name_words);
+            INSERT INTO chunks_fts(rowid, heading, text, name) VALUES (
+                new.id, coalesce(new.heading_words, new.heading), coalesce(new.text_words, new.text), new.name_words);
+        END;
+        INSERT INTO chunks_fts(chunks_fts) VALUES ('rebuild');
+        """
+    )
+
+
+def _separated(text: str | None) -> str | None:
+    return None if text is None else separated(text)
+
+
+def _name_words(title: str, path: str | bytes) -> str:
+    return name_words(title, Path(os.fsdecode(path)))
+
+
 STEPS: tuple[Callable[["Database"], None], ...] = (
     m001_documents,
     m002_search,
     m003_states,
     m004_model_files,
+    m005_document_use,
+    m006_vectors,
+    m007_search_words,
 )
 
 STEP_NAMES = frozenset(step.__name__ for step in STEPS)

@@ -9,6 +9,7 @@ stale id finds nothing rather than something else.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
@@ -86,13 +87,25 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class DocumentVersion:
-    """One state of a document's file, as it was read. `content_digest` is the reader's hash of the bytes."""
+    """One state of a document's file. `content_digest` is the reader's hash of what it read; empty: not read yet."""
 
     path: Path
     num_bytes: int
     mtime_ns: int
     content_digest: str
     title: str
+
+
+class DocumentStage(StrEnum):
+    """How far a document has come: found → searchable → steeped, or unreadable."""
+
+    FOUND = "found"
+    """Listed; its turn to be read will come."""
+    UNREADABLE = "unreadable"
+    SEARCHABLE = "searchable"
+    """Its text is in the index, and answers may use it; at least one chunk has no state."""
+    STEEPED = "steeped"
+    """All its chunks have a state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +122,13 @@ class Document:
     error: str | None
     num_chunks: int
     indexed_at: int
+    last_used_at: int = 0
+    """When an answer was last made from it; 0: never."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it was found and not read yet."""
+        return not self.content_digest and self.error is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +171,23 @@ class Hit:
 
     chunk: StoredChunk
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is still to be steeped for one fingerprint; tokens as the tokenizer that cut the chunks counted them."""
+
+    num_chunks: int
+    num_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextWithoutVector:
+    """What is still to be embedded of a chunk, or of all that share it: the digest names heading and text."""
+
+    digest: str
+    heading: str | None
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from storage import index as index_module
 from storage.errors import FolderConflict, IndexTooNew, StoreUnusable, UnknownFolder
 from storage.index import Index
-from storage.values import ChunkText, DocumentVersion, Folder, StateKey, StoreCounts
+from storage.migrations import STEPS
+from storage.search_words import words_of
+from storage.values import Backlog, ChunkText, DocumentVersion, Folder, StateKey, StoreCounts
 
 MakeVersion = Callable[..., DocumentVersion]
 MakeTexts = Callable[..., list[ChunkText]]
@@ -149,7 +151,7 @@ class TestOpening:
         with pytest.raises(IndexTooNew, match=r"index\.db was written by a newer version.*m999_later"):
             Index(path)
         with closing(sqlite3.connect(path)) as db:
-            assert db.execute("SELECT count(*) FROM _sqlite_migrations").fetchone() == (5,)
+            assert db.execute("SELECT count(*) FROM _sqlite_migrations").fetchone() == (len(STEPS) + 1,)
 
     def test_migrations_of_another_program_in_the_same_file_are_not_ours(self, tmp_path: Path):
         path = tmp_path / "index.db"
@@ -304,6 +306,15 @@ class TestDocuments:
         assert [d.path for d in index.documents()] == [DOCS / "a", DOCS / "b", other.path / "c"]
         assert [d.path for d in index.documents(other.id)] == [other.path / "c"]
 
+    def test_the_documents_below_a_path_are_those_inside_and_itself(
+        self, index: Index, folder: Folder, version: MakeVersion
+    ):
+        for name in ("a", "a/b", "a/b/c", "a-b", "a0", "ab/c"):
+            index.put_document(folder.id, version(DOCS / name), [])
+        below = [d.path.relative_to(DOCS).as_posix() for d in index.documents(folder.id, below=DOCS / "a")]
+        assert below == ["a", "a/b", "a/b/c"]
+        assert index.documents(folder.id + 1, below=DOCS / "a") == []
+
     def test_unchanged_chunks_keep_their_ids_and_states_wherever_they_move(
         self, index: Index, folder: Folder, version: MakeVersion, texts: MakeTexts
     ):
@@ -448,6 +459,89 @@ class TestSearch:
     def test_the_limit_holds(self, index: Index, limit: int):
         assert len(index.search(["tea"], limit)) == max(limit, 0)
 
+    def test_a_search_can_be_held_to_some_documents(
+        self, index: Index, folder: Folder, version: MakeVersion, texts: MakeTexts
+    ):
+        index.put_document(folder.id, version(DOCS / "b"), texts("tea for two"))
+        numbers = {document.path.name: document.id for document in index.documents()}
+        paths = {
+            name: {hit.chunk.document_path.name for hit in index.search(["tea"], 10, [number])}
+            for name, number in numbers.items()
+        }
+        assert paths == {"a": {"a"}, "b": {"b"}}
+        assert len(index.search(["tea"], 10, numbers.values())) == 3
+        assert index.search(["tea"], 10, []) == []
+
+    @pytest.mark.parametrize(
+        ("text", "term"),
+        [
+            ("我们在图书馆学习汉字。", "汉字"),
+            ("我们在图书馆学习汉字。", "图书馆学习"),
+            ("私はPython言語を学ぶ", "言語"),
+            ("私はPython言語を学ぶ", "python"),
+            ("도서관에서 한국어를 배운다", "도서관"),
+            ("นักเรียนอ่านหนังสือที่ห้องสมุด", "หนังสือ"),
+            ("विद्यार्थी पुस्तकालय में", "पुस्तकालय"),
+            ("call parseConfigFile first", "config"),
+            ("call parseConfigFile first", "parseconfigfile"),
+            ("call parseConfigFile first", "parse_config"),
+            ("call parse_config_file first", "parseConfigFile"),
+            ("an eﬃcient method", "efficient"),
+            ("cafe\u0301 au lait", "CAFÉ"),
+        ],
+    )
+    def test_words_of_every_script_and_parts_of_identifiers_are_found(
+        self, index: Index, folder: Folder, version: MakeVersion, texts: MakeTexts, text: str, term: str
+    ):
+        index.put_document(folder.id, version(DOCS / "b"), texts(text, "etwas anderes 别的 다른 อื่น"))
+        assert found(index, term) == [text]
+
+    def test_marks_tell_words_apart(self, index: Index, folder: Folder, version: MakeVersion, texts: MakeTexts):
+        index.put_document(folder.id, version(DOCS / "b"), texts("की", "कि", "ที่", "ที"))
+        assert [found(index, term) for term in ("की", "कि", "ที่", "ที")] == [["की"], ["कि"], ["ที่"], ["ที"]]
+
+    @pytest.mark.parametrize("term", ["汉学", "习汉字图", "นสื", "어한"])
+    def test_letters_that_are_not_neighbours_are_no_match(
+        self, index: Index, folder: Folder, version: MakeVersion, texts: MakeTexts, term: str
+    ):
+        index.put_document(folder.id, version(DOCS / "b"), texts("汉字", "学习 习汉", "หนังสือ", "한국어"))
+        assert term not in found(index, term)
+
+    @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        st.lists(st.sampled_from([*"aB1é _,漢字をの한국ﬁ\u00ad.", "ที", "หนั", "हि", "न्", "e\u0301"]), min_size=1).map(
+            "".join
+        )
+    )
+    def test_every_word_of_a_text_finds_it(self, index: Index, version: MakeVersion, texts: MakeTexts, text: str):
+        (folder,) = index.folders()
+        index.put_document(folder.id, version(DOCS / "b"), texts(text))
+        for word in words_of(text):
+            if any(character.isalnum() for character in word):
+                assert text in found(index, word), word
+
+    def test_a_word_in_the_name_of_a_document_finds_its_chunks(self, index: Index, folder: Folder, texts: MakeTexts):
+        ferry = DocumentVersion(DOCS / "ferry-timetable.md", 1, 1, "d1", "Crossings 航班")
+        index.put_document(folder.id, ferry, texts("at seven", "at noon"))
+        for word in ("timetable", "crossing", "航班"):
+            assert sorted(found(index, word)) == ["at noon", "at seven"]
+        assert found(index, "noon", "timetable")[0] == "at noon"
+
+    def test_a_document_that_gets_another_title_is_found_by_that_one(
+        self, index: Index, folder: Folder, texts: MakeTexts
+    ):
+        for title in ("Departures", "Arrivals"):
+            index.put_document(folder.id, DocumentVersion(DOCS / "f.md", 1, 1, "d1", title), texts("at seven"))
+        assert (found(index, "departures"), found(index, "arrivals")) == ([], ["at seven"])
+        assert index.damaged_search_tables() == []
+
+    def test_headings_are_separated_too(self, index: Index, folder: Folder, version: MakeVersion):
+        index.put_document(folder.id, version(DOCS / "b"), [ChunkText(0, 1, None, "漢字の表", "text", 1)])
+        assert found(index, "漢字") == ["text"]
+        index.remove_document(DOCS / "b")
+        assert found(index, "漢字") == []
+        assert index.damaged_search_tables() == []
+
     @pytest.mark.parametrize(
         "term",
         HOSTILE_TERMS,
@@ -485,6 +579,30 @@ class TestSearch:
         index.remove_folder(DOCS)
         assert found(index, "mate") == []
         index._rows("INSERT INTO chunks_fts(chunks_fts, rank) VALUES ('integrity-check', 1)")
+
+
+class TestChunksByPlace:
+    def test_a_chunk_is_found_by_its_place(self, index: Index, folder: Folder, version: MakeVersion, texts: MakeTexts):
+        for words in (["three", "two"], ["one", "two", "three"]):
+            index.put_document(folder.id, version(DOCS / "a"), texts(*words))
+        assert [index.chunk_at(DOCS / "a", ordinal) for ordinal in range(4)] == [*index.chunks(), None]
+        assert index.chunk_at(DOCS / "b", 0) is None
+
+    def test_first_chunks_are_those_of_the_files_that_changed_last(
+        self, index: Index, folder: Folder, texts: MakeTexts
+    ):
+        for name, mtime_ns in (("old", 1), ("new", 3), ("middle", 2)):
+            version = DocumentVersion(DOCS / name, 1, mtime_ns, "d1", name)
+            index.put_document(folder.id, version, texts(f"{name} begins", f"{name} goes on"))
+
+        def firsts(limit: int, document_ids: list[int] | None = None) -> list[str]:
+            return [stored.chunk.text for stored in index.first_chunks(limit, document_ids)]
+
+        assert firsts(9) == ["new begins", "middle begins", "old begins"]
+        assert (firsts(2), firsts(0), firsts(-1)) == (["new begins", "middle begins"], [], [])
+        old = index.document(DOCS / "old")
+        assert old is not None
+        assert (firsts(9, [old.id]), firsts(9, [])) == (["old begins"], [])
 
 
 class TestStates:
@@ -553,6 +671,60 @@ class TestStates:
         assert index.counts(MODEL) == StoreCounts(1, 3, 1, 3, 2, 2, 110)
         assert index.counts() == StoreCounts(1, 3, 1, 3, 2, 3, 1110)
         assert index.counts("ee" * 16) == StoreCounts(1, 3, 1, 3, 0, 0, 0)
+
+
+class TestStages:
+    """Found → searchable → steeped, and what is to be steeped first."""
+
+    def test_found_documents_are_listed_and_wait_until_they_are_put(
+        self, index: Index, folder: Folder, version: MakeVersion, texts: MakeTexts
+    ):
+        index.put_document(folder.id, version(DOCS / "known"), texts("tea"))
+        index.list_documents(folder.id, [version(DOCS / "known", ""), version(DOCS / "new", "")])
+        assert {d.path.name: d.is_waiting for d in index.documents()} == {"known": False, "new": True}
+        assert found(index, "tea") == ["tea"]
+        index.put_document(folder.id, version(DOCS / "new"), [])
+        assert not any(d.is_waiting for d in index.documents())
+
+    def test_documents_of_a_folder_that_is_gone_are_not_listed(self, index: Index, version: MakeVersion):
+        with pytest.raises(UnknownFolder, match="not listed: its folder is not watched"):
+            index.list_documents(7, [version(DOCS / "a", "")])
+
+    def test_stages_count_documents(self, index: Index, folder: Folder, version: MakeVersion, texts: MakeTexts):
+        index.list_documents(folder.id, [version(DOCS / "found", "")])
+        index.fail_document(folder.id, version(DOCS / "broken"), "is broken")
+        for name in ("half", "whole"):
+            index.put_document(folder.id, version(DOCS / name), texts(f"{name} one", f"{name} two"))
+        by_text = ids(index)
+        steeped = [by_text[text] for text in ("half one", "whole one", "whole two")]
+        index.record_state(key(1), "chunk", 3, 100, steeped)
+        expected = {"found": 1, "unreadable": 1, "searchable": 1, "steeped": 1}
+        assert index.stage_counts(MODEL) == index.stage_counts() == expected
+        assert index.stage_counts(OTHER_MODEL) == expected | {"searchable": 2, "steeped": 0}
+        assert index.backlog(MODEL) == Backlog(1, 3)
+
+    def test_what_changed_or_was_used_last_is_steeped_first(self, index: Index, folder: Folder, texts: MakeTexts):
+        for name, changed_at in (("old", 10), ("newer", 30), ("used", 20)):
+            changed = DocumentVersion(DOCS / name, 1, changed_at * 10**9, "d", name)
+            index.put_document(folder.id, changed, texts(f"{name} 1", f"{name} 2"))
+        index.note_use([ids(index)["used 2"]])
+        listed = [stored.chunk.text for stored in index.chunks_without_state(MODEL)]
+        assert listed == ["used 1", "used 2", "newer 1", "newer 2", "old 1", "old 2"]
+        assert [stored.chunk.text for stored in index.chunks_without_state(MODEL, limit=3)] == listed[:3]
+
+    def test_a_moved_document_keeps_the_states_of_its_text(
+        self, index: Index, folder: Folder, version: MakeVersion, texts: MakeTexts
+    ):
+        index.put_document(folder.id, version(DOCS / "before"), texts("one", "two"))
+        by_text = ids(index)
+        index.record_state(key(1), "chunk", 3, 100, [by_text["one"]])
+        index.record_state(key(2), "chunk", 3, 100, [by_text["two"]])
+        index.record_state(key(3, OTHER_MODEL), "chunk", 3, 100, [by_text["two"]])
+        index.put_document(folder.id, version(DOCS / "after"), texts("two", "one"))
+        index.remove_document(DOCS / "before")
+        assert index.unlinked_states() == []
+        assert index.chunks_without_state(MODEL) == []
+        assert [stored.chunk.text for stored in index.chunks_without_state(OTHER_MODEL)] == ["one"]
 
 
 class TestModelFiles:

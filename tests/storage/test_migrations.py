@@ -42,6 +42,56 @@ def test_the_oldest_schema_is_brought_up_to_date_with_its_rows(first_schema: Pat
         assert index.search(["oolong"], 5) == []
 
 
+@pytest.fixture
+def without_search_words(tmp_path: Path) -> Path:
+    """An index as it was before words were separated, with rows."""
+    path = tmp_path / "before.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        migrations.apply(db, stop_before="m007_search_words")
+        db.execute("INSERT INTO folders VALUES (1, '/docs', 5)")
+        document = "INSERT INTO documents(id, folder_id, path, num_bytes, mtime_ns, content_digest, title, indexed_at)"
+        db.execute(f"{document} VALUES (3, 1, '/docs/tea-list.txt', 1, 1, 'd', 'Leaves', 6)")
+        db.execute(f"{document} VALUES (4, 1, ?, 1, 1, 'd', '茶の本', 6)", (b"/docs/caf\xe9.txt",))
+        chunk = 'INSERT INTO chunks(id, document_id, ordinal, heading, start, "end", text, text_digest, num_tokens)'
+        db.executemany(
+            f"{chunk} VALUES (?, ?, ?, ?, 0, 9, ?, 'digest', 4)",
+            [
+                (7, 3, 0, None, "oolong cups"),
+                (8, 3, 1, "茶の表", "抹茶を飲む brewSlowly"),
+                (9, 4, 0, "Cups", "นักเรียนดื่มชา"),
+            ],
+        )
+    return path
+
+
+def test_an_index_from_before_words_were_separated_finds_them_afterwards(without_search_words: Path):
+    with Index(without_search_words) as index:
+        assert [stored.chunk.text for stored in index.chunks()] == [
+            "oolong cups",
+            "抹茶を飲む brewSlowly",
+            "นักเรียนดื่มชา",
+        ]
+
+        def found(term: str) -> list[int]:
+            return sorted(hit.chunk.id for hit in index.search([term], 5))
+
+        assert [found(term) for term in ("oolong", "抹茶", "slowly", "の表", "ดื่ม")] == [[7], [8], [8], [8], [9]]
+        assert [found(term) for term in ("cups", "list", "leaves", "の本")] == [[7, 9], [7, 8], [7, 8], [9]]
+        assert index.damaged_search_tables() == []
+        index.remove_folder(Path("/docs"))
+        assert [found(term) for term in ("抹茶", "leaves", "oolong")] == [[], [], []]
+        assert index.damaged_search_tables() == []
+
+
+def test_text_is_kept_once_where_its_words_stand_apart(without_search_words: Path):
+    Index(without_search_words).close()
+    with closing(sqlite3.connect(without_search_words)) as db:
+        rows = db.execute("SELECT id, heading_words, text_words FROM chunks ORDER BY id").fetchall()
+    assert rows[0] == (7, None, None)
+    assert rows[2][:2] == (9, None)
+    assert None not in (*rows[1], rows[2][2])
+
+
 def test_a_migrated_index_and_a_new_one_have_the_same_schema(first_schema: Path, tmp_path: Path):
     Index(first_schema).close()
     Index(tmp_path / "new.db").close()

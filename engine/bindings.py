@@ -212,11 +212,11 @@ class TokenRun(NamedTuple):
     """Whether the run's last token yields logits."""
 
 
-def make_batch(runs: Sequence[TokenRun]) -> tuple[Any, list[Any]]:
-    """A `llama_batch` of all runs, and the arrays that must outlive its use."""
+def make_batch(runs: Sequence[TokenRun], *, want_all: bool = False) -> tuple[Any, list[Any]]:
+    """A `llama_batch` of all runs, and the arrays that must outlive its use; `want_all`: every token has an output."""
     total = sum(len(run.token_ids) for run in runs)
     tokens, positions = np.empty(total, np.int32), np.empty(total, np.int32)
-    sequences, logits = np.empty(total, np.int32), np.zeros(total, np.int8)
+    sequences, logits = np.empty(total, np.int32), np.full(total, want_all, np.int8)
     start = 0
     for run in runs:
         stop = start + len(run.token_ids)
@@ -224,7 +224,7 @@ def make_batch(runs: Sequence[TokenRun]) -> tuple[Any, list[Any]]:
         positions[start:stop] = np.arange(run.first_position, run.first_position + stop - start)
         sequences[start:stop] = run.sequence
         if stop > start:
-            logits[stop - 1] = run.want_logits
+            logits[stop - 1] |= run.want_logits
         start = stop
     counts = np.ones(total, np.int32)
     pointers = sequences.ctypes.data + 4 * np.arange(total, dtype=np.uint64)
@@ -309,7 +309,7 @@ def token_bytes(vocabulary: Any, token_id: int, special: bool) -> bytes:
     return buffer.raw[:length]
 
 
-# --- sequence states and logits -------------------------------------------------------------------------------
+# --- sequence states, logits and embeddings -------------------------------------------------------------------
 
 
 def get_sequence_state(context: Any, sequence: int, capacity: int | None = None) -> bytearray:
@@ -337,3 +337,11 @@ def set_sequence_state(context: Any, sequence: int, blob: bytes | bytearray | me
 def last_logits(context: Any, num_tokens: int) -> FloatArray:
     """A copy of the logits of the last output of the last batch: (num_tokens of the vocabulary,) float32."""
     return np.ctypeslib.as_array(llama.llama_get_logits_ith(context, -1), (num_tokens,)).copy()
+
+
+def sequence_embedding(context: Any, sequence: int, dimension: int) -> FloatArray:
+    """A copy of the pooled vector of one sequence of the last batch: (dimension,) float32."""
+    address = llama.llama_get_embeddings_seq(context, sequence)
+    if not address:
+        raise LibraryMismatch(f"llama.cpp has no pooled vector for sequence {sequence}")
+    return np.ctypeslib.as_array(address, (dimension,)).copy()

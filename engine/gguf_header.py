@@ -29,6 +29,9 @@ _DEFAULT_ALIGNMENT = 32
 _MAX_COUNT = 1 << 24
 """More metadata entries, tensors or array elements than any real model has; a larger number is a damaged file."""
 
+_TOKENIZER = b"tokenizer."
+"""What the keys of the vocabulary begin with."""
+
 _STRING, _ARRAY = 8, 9
 _SCALARS = {
     0: "<B",
@@ -64,8 +67,11 @@ class GgufHeader:
         return self.metadata.get(f"{self.architecture}.{key}")
 
 
-def read_header(path: Path) -> GgufHeader:
+def read_header(path: Path, *, vocabulary: bool = True) -> GgufHeader:
     """Read and check the header of `path`.
+
+    Without `vocabulary` it ends where the tokenizer's part begins, which is behind all that tells what model it is:
+    enough to choose a model, a hundred times sooner; whether the file is whole is then not known.
 
     Raises `NotGguf`, `GgufTruncated` or `ModelUnusable` with a message for the user; a missing or unreadable file
     is a `ModelUnusable` too.
@@ -79,7 +85,7 @@ def read_header(path: Path) -> GgufHeader:
                     f"{path} is not a GGUF model: it begins with {start!r}, expected {_MAGIC!r}. Give a .gguf file."
                 )
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return _Reader(path, data).header(num_bytes)
+                return _Reader(path, data).header(num_bytes, vocabulary)
     except OSError as error:
         raise ModelUnusable(f"cannot read the model {path}: {error.strerror or error}") from error
 
@@ -90,7 +96,7 @@ class _Reader:
     def __init__(self, path: Path, data: mmap.mmap) -> None:
         self._path, self._data, self._end, self._at = path, data, len(data), len(_MAGIC)
 
-    def header(self, num_bytes: int) -> GgufHeader:
+    def header(self, num_bytes: int, vocabulary: bool) -> GgufHeader:
         version = self._number("<I")
         if version not in _VERSIONS:
             raise ModelUnusable(
@@ -98,7 +104,12 @@ class _Reader:
                 "Convert the model again with a current llama.cpp."
             )
         num_tensors, num_entries = self._count("tensors"), self._count("metadata entries")
-        metadata = dict(self._entry() for _ in range(num_entries))
+        metadata: dict[str, Scalar] = {}
+        for _ in range(num_entries):
+            if not vocabulary and self._at_vocabulary(metadata):
+                return GgufHeader(self._path, num_bytes, num_tensors, metadata)
+            key, value = self._entry()
+            metadata[key] = value
         last_offset = max((self._tensor_offset() for _ in range(num_tensors)), default=0)
         alignment = metadata.get("general.alignment", _DEFAULT_ALIGNMENT)
         if not isinstance(alignment, int) or alignment <= 0:
@@ -106,6 +117,12 @@ class _Reader:
         data_start = -(-self._at // alignment) * alignment
         self._need(data_start + last_offset + 1 - self._at)
         return GgufHeader(self._path, num_bytes, num_tensors, metadata)
+
+    def _at_vocabulary(self, metadata: Mapping[str, Scalar]) -> bool:
+        """Whether the tokenizer's part comes next, behind the architecture's: the order that llama.cpp writes."""
+        architecture_is_read = f"{metadata.get('general.architecture')}.block_count" in metadata
+        start = self._at + struct.calcsize("<Q")
+        return architecture_is_read and self._data[start : start + len(_TOKENIZER)] == _TOKENIZER
 
     def _entry(self) -> tuple[str, Scalar]:
         key, kind = self._string(), self._number("<I")

@@ -8,39 +8,71 @@ What the redirected decode leans on: after `merge` and `Context.prefill`, in ord
 position *i* sits in cell *i*. `assert_cells_in_order` reads that from the cache instead of assuming it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from engine import bindings, kv_layout
 from engine.bindings import TokenRun
-from engine.errors import DecodeFailed, StateInvalid
+from engine.errors import Cancelled, DecodeFailed, StateInvalid
 from engine.kv_layout import Buffer, KvLayout
 from engine.model import Context
 from engine.ports import StateShelf
 from storage.values import ChunkState
 
+GiveWay = Callable[[], None]
+"""Lets others use the compute thread; raises `Cancelled` when there is no going on afterwards."""
 
-def encode_preamble(context: Context, token_ids: Sequence[int]) -> bytearray:
-    """The state of the preamble, computed from an empty cache; leaves the cache empty."""
+
+def encode_preamble(context: Context, token_ids: Sequence[int], give_way: GiveWay | None = None) -> bytearray:
+    """The state of the preamble, computed from an empty cache; leaves the cache empty. `give_way`: see below."""
     context.clear()
-    context.prefill(token_ids, first_position=0)
+    _prefill(context, token_ids, 0, give_way)
     blob = bindings.get_sequence_state(context.handle, Context.SEQUENCE)
     context.clear()
     return blob
 
 
-def encode_chunk(context: Context, preamble: Buffer, num_preamble_tokens: int, token_ids: Sequence[int]) -> bytearray:
+def encode_chunk(
+    context: Context,
+    preamble: Buffer,
+    num_preamble_tokens: int,
+    token_ids: Sequence[int],
+    give_way: GiveWay | None = None,
+) -> bytearray:
     """The state of a chunk behind the preamble: rows of its own tokens only; leaves the cache empty.
 
     The preamble is loaded, not computed, and always from an empty cache, so that the same tokens give the same
-    bytes. `preamble` must have passed `kv_layout.check`.
+    bytes. `preamble` must have passed `kv_layout.check`. With `give_way` the context may be cancelled at any time:
+    that is called before each batch, and a batch that was broken off is repeated after it.
     """
     context.clear()
     load(context, preamble, Context.SEQUENCE)
-    context.prefill(token_ids, num_preamble_tokens)
+    _prefill(context, token_ids, num_preamble_tokens, give_way)
     context.forget(Context.SEQUENCE, 0, num_preamble_tokens)
     blob = bindings.get_sequence_state(context.handle, Context.SEQUENCE)
     context.clear()
     return blob
+
+
+def _prefill(context: Context, token_ids: Sequence[int], first_position: int, give_way: GiveWay | None) -> None:
+    if give_way is None:
+        context.prefill(token_ids, first_position)
+        return
+    step = context.options.batch_tokens
+    for start in range(0, len(token_ids), step):
+        run = TokenRun(token_ids[start : start + step], first_position + start, Context.SEQUENCE)
+        give_way()
+        while not _finished(context, run):
+            give_way()
+
+
+def _finished(context: Context, run: TokenRun) -> bool:
+    """Whether the batch was computed; one that was broken off leaves nothing behind."""
+    try:
+        context.decode([run])
+    except Cancelled:
+        context.forget(Context.SEQUENCE, run.first_position)
+        return False
+    return True
 
 
 def learn_layout(context: Context) -> KvLayout:

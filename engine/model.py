@@ -51,6 +51,7 @@ class Model(Owner):
         self.header: GgufHeader = read_header(path)
         self.path = path
         self.num_open_contexts = 0
+        self.on_gpu = gpu_layers != 0 and bool(llama.llama_supports_gpu_offload())
         self._stack = ExitStack()
         llama.llama_backend_init()
         params = llama.llama_model_default_params()

@@ -1,17 +1,21 @@
 """The compute thread: the only one that touches the model. Everything reaches it as a request.
 
 `Runtime` starts the thread "steep-compute", which opens a `Session` and then serves requests, questions before
-steeping; a running steep request gives way after each chunk. Each request is a `Job`: an iterator of events that ends
-with the request's last event or raises its error. `Job.cancel` stops it within one node of the graph. `close` cancels
-what runs, ends what waits, and joins the thread; it cannot hang on a lost reader, because the queues of events are
-unbounded and events are small (a token, a number).
+steeping. A question does not even wait for the micro-batch that is being steeped: it interrupts it within one node of
+the graph (on a GPU, where that is impossible, at its end), and the micro-batch is repeated afterwards. `hold` stops
+steeping in the same way until `release`, for whatever else needs the machine. Each request is a `Job`: an iterator of
+events that ends with the request's last event or raises its error. `Job.cancel` stops it within one node. `close`
+cancels what runs, ends what waits, and joins the thread; it cannot hang on a lost reader, because the queues of events
+are unbounded and events are small (a token, a number).
 """
 
+import heapq
 import itertools
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
-from queue import PriorityQueue, SimpleQueue
+from queue import SimpleQueue
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
@@ -26,7 +30,7 @@ from storage.values import FingerprintFacts
 
 Event = TypeVar("Event")
 
-_QUESTION_PRIORITY, _STEEP_PRIORITY, _CLOSE_PRIORITY = 0, 1, 2
+_QUESTION_PRIORITY, _STEEP_PRIORITY = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,8 @@ class Ready:
 class Job(Generic[Event]):
     """One request under way; iterate from one thread."""
 
-    def __init__(self, stop: Callable[["Job[Any]"], None]) -> None:
+    def __init__(self, stop: Callable[["Job[Any]"], None], priority: int) -> None:
+        self.priority = priority
         self._events: SimpleQueue[Event | BaseException | None] = SimpleQueue()
         self._stop = stop
         self.cancelled = False
@@ -80,26 +85,24 @@ class _Waiting:
 
 
 class Runtime(Owner):
-    """See the module docstring. `submit_*`, `cancel` and `close` are safe from any thread."""
+    """See the module docstring. All methods but those of the compute thread are safe from any thread."""
 
     def __init__(self, options: SessionOptions, open_shelf: OpenShelf) -> None:
         self._options, self._open_shelf = options, open_shelf
-        self._inbox: PriorityQueue[_Waiting] = PriorityQueue()
         self._arrivals = itertools.count()
-        self._lock = threading.Lock()  # guards _running, _session and _closing
+        self._changed = threading.Condition()  # guards the five below
+        self._inbox: list[_Waiting] = []
         self._running: Job[Any] | None = None
         self._session: Session | None = None
+        self._held = False
         self._closing = False
-        self._opened: SimpleQueue[Ready | BaseException] = SimpleQueue()
+        self._ready: Future[Ready] = Future()
         self._thread = threading.Thread(target=self._main, name="steep-compute", daemon=True)
         self._thread.start()
 
     def wait_ready(self) -> Ready:
-        """Block until the model is loaded; raises what loading raised. Call once."""
-        ready = self._opened.get()
-        if isinstance(ready, BaseException):
-            raise ready
-        return ready
+        """Block until the model is loaded; raises what loading raised."""
+        return self._ready.result()
 
     def answer(self, request: AnswerRequest) -> Job[AnswerEvent]:
         """Submit a question."""
@@ -115,32 +118,56 @@ class Runtime(Owner):
         def work(session: Session, job: Job[SteepEvent]) -> None:
             started, num_encoded = perf_counter(), 0
             for chunk in request.chunks:
-                self._give_way()
-                steeped = session.steep(chunk)
+                self._give_way(job)
+                steeped = session.steep(chunk, lambda: self._give_way(job))
                 num_encoded += steeped.num_tokens if steeped.num_bytes else 0
                 job.emit(steeped)
             job.emit(SteepDone(len(request.chunks), num_encoded, (perf_counter() - started) * 1e3))
 
         return self._submit(_STEEP_PRIORITY, work)
 
+    def hold(self) -> None:
+        """Stop steeping until `release`; questions are answered meanwhile."""
+        with self._changed:
+            self._held = True
+            self._interrupt_steeping()
+
+    def release(self) -> None:
+        """Go on with steeping."""
+        with self._changed:
+            self._held = False
+            self._changed.notify_all()
+
     def close(self) -> None:
         """Cancel, drop and join; harmless to call again."""
-        with self._lock:
+        with self._changed:
             self._closing = True
             if self._session:
-                self._session.context.cancel()
-        self._inbox.put(_Waiting(_CLOSE_PRIORITY, next(self._arrivals)))
+                self._session.cancel()
+            self._changed.notify_all()
         self._thread.join()
 
     def _submit(self, priority: int, work: Callable[[Session, Job[Event]], None]) -> Job[Event]:
-        job: Job[Event] = Job(self._stop)
-        self._inbox.put(_Waiting(priority, next(self._arrivals), (job, work)))
+        job: Job[Event] = Job(self._stop, priority)
+        with self._changed:
+            if self._closing:
+                job.end(Cancelled("the runtime is closed"))
+                return job
+            heapq.heappush(self._inbox, _Waiting(priority, next(self._arrivals), (job, work)))
+            if priority == _QUESTION_PRIORITY:
+                self._interrupt_steeping()
+            self._changed.notify_all()
         return job
 
+    def _interrupt_steeping(self) -> None:
+        if self._session and self._running and self._running.priority == _STEEP_PRIORITY:
+            self._session.cancel()
+
     def _stop(self, job: Job[Any]) -> None:
-        with self._lock:
+        with self._changed:
             if self._running is job and self._session:
-                self._session.context.cancel()
+                self._session.cancel()
+            self._changed.notify_all()
 
     # --- the compute thread
 
@@ -148,12 +175,13 @@ class Runtime(Owner):
         try:
             session = Session(self._options, self._open_shelf)
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-            self._opened.put(error)
+            self._ready.set_exception(error)
+            self._end_waiting()
             return
         with session:
-            with self._lock:
+            with self._changed:
                 self._session = session
-            self._opened.put(
+            self._ready.set_result(
                 Ready(
                     session.model.path.name,
                     session.frame,
@@ -162,38 +190,63 @@ class Runtime(Owner):
                     session.load_ms,
                 )
             )
-            while (waiting := self._inbox.get()).priority != _CLOSE_PRIORITY:
-                self._serve(waiting)
-            with self._lock:
+            while (waiting := self._next()) is not None:
+                self._serve(session, waiting)
+            with self._changed:
                 self._session = None
+        self._end_waiting()
 
-    def _serve(self, waiting: _Waiting) -> None:
+    def _next(self) -> _Waiting | None:
+        """The next request; None when the thread is to end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._inbox or self._closing)
+            return None if self._closing else heapq.heappop(self._inbox)
+
+    def _serve(self, session: Session, waiting: _Waiting) -> None:
         job, work = waiting.work
-        before = self._take_over(job)
+        before = self._take_over(session, job)
         try:
-            if job.cancelled or self._closing:
+            if job.cancelled:
                 raise Cancelled("stopped on request")
-            work(self._session, job)
+            work(session, job)
             job.end()
         except BaseException as error:  # noqa: BLE001 - handed to whoever reads the job
             job.end(error)
         finally:
-            self._take_over(before)
+            self._take_over(session, before)
 
-    def _take_over(self, job: Job[Any] | None) -> Job[Any] | None:
+    def _take_over(self, session: Session, job: Job[Any] | None) -> Job[Any] | None:
         """Make `job` the one that `_stop` stops; answers with the one before."""
-        with self._lock:
+        with self._changed:
             before, self._running = self._running, job
-            if self._session and not self._closing:
-                stop = job is not None and job.cancelled
-                (self._session.context.cancel if stop else self._session.context.allow)()
+            if not self._closing:
+                (session.cancel if job is not None and job.cancelled else session.allow)()
             return before
 
-    def _give_way(self) -> None:
-        """Between two slices of long work: serve the questions that came meanwhile."""
-        while True:
-            with self._inbox.mutex:
-                urgent = bool(self._inbox.queue) and self._inbox.queue[0].priority == _QUESTION_PRIORITY
-            if not urgent:
-                return
-            self._serve(self._inbox.get())
+    def _give_way(self, job: Job[Any]) -> None:
+        """Between two slices of steeping: serve the questions that came, and wait while on hold."""
+        while (waiting := self._more_urgent(job)) is not None:
+            assert self._session is not None, "a job runs in a session"
+            self._serve(self._session, waiting)
+
+    def _more_urgent(self, job: Job[Any]) -> _Waiting | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._question_waits() or job.cancelled or self._closing or not self._held)
+            if job.cancelled or self._closing:
+                raise Cancelled("stopped on request")
+            if self._question_waits():
+                return heapq.heappop(self._inbox)
+            assert self._session is not None, "a job runs in a session"
+            self._session.allow()
+            return None
+
+    def _question_waits(self) -> bool:
+        return bool(self._inbox) and self._inbox[0].priority == _QUESTION_PRIORITY
+
+    def _end_waiting(self) -> None:
+        """Nobody will serve what still waits."""
+        with self._changed:
+            self._closing = True
+            left, self._inbox = self._inbox, []
+        for waiting in left:
+            waiting.work[0].end(Cancelled("stopped on request"))

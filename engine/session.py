@@ -1,7 +1,8 @@
 """A loaded model, ready to answer and to steep: everything that lives as long as the compute thread. That thread only.
 
 `Session` opens the model, makes the context (a plain one where the model cannot be blended), and opens the shelf of the
-fingerprint that both imply. One context serves questions and steeping, because each begins by emptying it.
+fingerprint that both imply. Steeping has a small context of its own on the same weights, made when the first chunk is
+steeped: it can be interrupted between two micro-batches, and goes on where it was after a question has used the other.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from engine import bindings, kv_layout, kv_state
 from engine.answer import Answering, BlendTools
 from engine.architecture import Blendability
 from engine.kv_layout import KvLayout
+from engine.kv_state import GiveWay
 from engine.model import ALL_LAYERS, Context, ContextOptions, Model
 from engine.owner import Owner
 from engine.ports import OpenShelf
@@ -22,6 +24,9 @@ from engine.requests import AnswerDone, AnswerEvent, AnswerRequest, ContextChunk
 from engine.self_check import graph_blendability, model_blendability
 from engine.vocabulary import Vocabulary
 from storage.values import FingerprintFacts
+
+MICRO_BATCH_TOKENS = 64
+"""Tokens that are steeped at a time on a CPU: what is lost, at most, when a question interrupts. Sane: 32 to 512."""
 
 STATE_FORMAT = 1
 """Raised when states of an older program must not be used any more, whatever else is equal."""
@@ -36,6 +41,8 @@ class SessionOptions:
     """Hash of the model file: the first fact of every fingerprint."""
     context: ContextOptions
     gpu_layers: int = ALL_LAYERS
+    longest_chunk: int = 1024
+    """Tokens of the longest chunk that can be steeped: the steeping context has room for it and the preamble."""
 
 
 class Session(Owner):
@@ -48,9 +55,12 @@ class Session(Owner):
             self.frame = frame_of(self.model, Vocabulary(self.model))
             self.blendability, self.context = _context_for(self.model, options.context)
             stack.callback(lambda: self.context.close())
+            self._steeping: Context | None = None
+            stack.callback(lambda: self._steeping and self._steeping.close())
             self._layout = kv_state.learn_layout(self.context) if self.blendability.possible else None
             self.facts = fingerprint_facts(self.model, options, self.frame)
             self._shelf = stack.enter_context(open_shelf(self.facts))
+            self._longest_chunk = options.longest_chunk
             self._stack = stack.pop_all()
         self.load_ms = (perf_counter() - started) * 1e3
 
@@ -66,27 +76,52 @@ class Session(Owner):
 
     # --- steeping
 
-    def steep(self, chunk: ContextChunk) -> Steeped:
-        """Encode and persist one chunk, unless its state is there; the preamble's state comes first if it is not."""
+    def steep(self, chunk: ContextChunk, give_way: GiveWay | None = None) -> Steeped:
+        """Encode and persist one chunk, unless its state is there; the preamble's state comes first if it is not.
+
+        `give_way`: see `engine.kv_state`.
+        """
         if self._layout is None:
             return Steeped(chunk.chunk_id, len(chunk.token_ids), num_bytes=0)
         position, token_ids = len(self.frame.preamble), chunk.token_ids
         if self._shelf.adopt(position, token_ids, chunk.chunk_id):
             return Steeped(chunk.chunk_id, len(token_ids), num_bytes=0)
-        preamble = self._preamble_state(self._layout)
-        blob = kv_state.encode_chunk(self.context, preamble, position, token_ids)
+        preamble = self._preamble_state(self._layout, give_way)
+        blob = kv_state.encode_chunk(self._steeping_context(), preamble, position, token_ids, give_way)
         kv_layout.check(blob, self._layout, position, len(token_ids))
         self._shelf.put(position, token_ids, blob, chunk.chunk_id)
         return Steeped(chunk.chunk_id, len(token_ids), num_bytes=len(blob))
 
-    def _preamble_state(self, layout: KvLayout) -> kv_layout.Buffer:
+    def _preamble_state(self, layout: KvLayout, give_way: GiveWay | None) -> kv_layout.Buffer:
         token_ids = self.frame.preamble
         state = kv_state.fetch(self._shelf, layout, 0, token_ids)
         if state is not None:
             return state.blob
-        blob = kv_state.encode_preamble(self.context, token_ids)
+        blob = kv_state.encode_preamble(self._steeping_context(), token_ids, give_way)
         self._shelf.put(0, token_ids, blob, None)
         return blob
+
+    def _steeping_context(self) -> Context:
+        if self._steeping is None:
+            options, num_cells = self.context.options, len(self.frame.preamble) + self._longest_chunk
+            batch_tokens = options.batch_tokens if self.model.on_gpu else min(options.batch_tokens, MICRO_BATCH_TOKENS)
+            self._steeping = Context(self.model, replace(options, num_cells=num_cells, batch_tokens=batch_tokens))
+        return self._steeping
+
+    # --- stopping, from any thread
+
+    def cancel(self) -> None:
+        """Break off what runs, in either context; what starts later, too, until `allow`."""
+        for context in self._contexts():
+            context.cancel()
+
+    def allow(self) -> None:
+        """Take `cancel` back."""
+        for context in self._contexts():
+            context.allow()
+
+    def _contexts(self) -> tuple[Context, ...]:
+        return (self.context,) if self._steeping is None else (self.context, self._steeping)
 
     def close(self) -> None:
         self._stack.close()

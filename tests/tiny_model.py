@@ -26,12 +26,19 @@ CHAT_TEMPLATE = (
 
 
 def write_tiny_model(
-    path: Path, *, context_length: int = 4096, num_layers: int = 4, chat_template: str | None = CHAT_TEMPLATE
+    path: Path,
+    *,
+    context_length: int = 4096,
+    num_layers: int = 4,
+    chat_template: str | None = CHAT_TEMPLATE,
+    pooling: gguf.PoolingType | None = None,
 ) -> Path:
-    """Write the model; the same arguments give the same bytes."""
+    """Write the model; the same arguments give the same bytes. With `pooling` it is an embedding model."""
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("tiny")
     _add_shape(writer, context_length, num_layers)
+    if pooling is not None:
+        writer.add_pooling_type(pooling)
     _add_vocabulary(writer, chat_template)
     _add_weights(writer, num_layers)
     writer.write_header_to_file()

@@ -14,7 +14,7 @@ from engine.session import Session, SessionOptions
 from tests.fakes import MemoryShelf
 
 NUM_CELLS = 1536
-GPU_LAYERS = int(os.environ.get("STEEP_TEST_GPU_LAYERS", ALL_LAYERS))
+GPU_LAYERS = int(os.environ.pop("STEEP_TEST_GPU_LAYERS", ALL_LAYERS))
 
 
 def open_session(model: Path, shelf: MemoryShelf, **context: object) -> Session:

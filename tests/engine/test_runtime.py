@@ -1,7 +1,8 @@
 """The compute thread: order, cancelling, errors, closing."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,13 @@ def runtime(starter_model: Path) -> Iterator[Runtime]:
         yield runtime
 
 
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
 def chunks(runtime: Runtime, count: int) -> tuple[ContextChunk, ...]:
     frame = runtime.wait_ready().frame
     return tuple(ContextChunk(i, frame.chunk(f"{i}. The mayor of town {i} is called Ada.")) for i in range(count))
@@ -43,6 +51,57 @@ def test_a_question_overtakes_steeping_that_came_first(runtime: Runtime) -> None
     for reader in readers:
         reader.join()
     assert order == ["q", "s"]
+
+
+def test_a_question_interrupts_the_chunk_that_is_being_steeped_and_leaves_its_state_right(starter_model: Path) -> None:
+    def states(interrupted: bool) -> dict:
+        shelf = MemoryShelf()
+        options = SessionOptions(starter_model, "test", ContextOptions(num_cells=1024, batch_tokens=128))
+        with Runtime(options, shelf.opened) as runtime:
+            chunk = ContextChunk(1, runtime.wait_ready().frame.chunk(LONG_TEXT))
+            preamble_first = runtime.steep(SteepRequest(chunks(runtime, 1)))
+            list(preamble_first)
+            steeping = runtime.steep(SteepRequest((chunk,)))
+            if interrupted:
+                finished: list[str] = []
+                threading.Thread(target=lambda: (list(steeping), finished.append("steeping"))).start()
+                for _ in range(3):
+                    list(runtime.answer(AnswerRequest("Who?", (), max_answer_tokens=1)))
+                    finished.append("question")
+                wait_until(lambda: "steeping" in finished)
+                assert finished[0] == "question", "the chunk takes seconds, the question does not wait for it"
+            else:
+                list(steeping)
+        return shelf.blobs
+
+    assert states(interrupted=True) == states(interrupted=False)
+
+
+def test_steeping_rests_while_held_and_questions_do_not(runtime: Runtime) -> None:
+    few = chunks(runtime, 3)
+    runtime.hold()
+    steeping = runtime.steep(SteepRequest(few))
+    assert list(runtime.answer(AnswerRequest("Who?", (), max_answer_tokens=1)))
+    done = threading.Event()
+    reader = threading.Thread(target=lambda: (list(steeping), done.set()))
+    reader.start()
+    assert not done.wait(0.3)
+    runtime.release()
+    reader.join()
+    assert done.is_set()
+
+
+def test_cancelling_and_closing_reach_steeping_that_is_held(runtime: Runtime) -> None:
+    few = chunks(runtime, 3)
+    runtime.hold()
+    cancelled, closed = runtime.steep(SteepRequest(few)), runtime.steep(SteepRequest(few))
+    cancelled.cancel()
+    with pytest.raises(Cancelled):
+        list(cancelled)
+    runtime.close()
+    for job in (closed, runtime.steep(SteepRequest(few))):
+        with pytest.raises(Cancelled):
+            list(job)
 
 
 def test_a_cancelled_answer_raises_and_the_next_one_works(runtime: Runtime) -> None:

@@ -1,5 +1,7 @@
 """The section a passage stands in, written as a breadcrumb: "Guide > Install"."""
 
+from itertools import takewhile
+
 SEPARATOR = " > "
 
 # A heading names its section and is repeated with every source shown; a paragraph marked up as a heading must
@@ -24,9 +26,19 @@ class HeadingTrail:
         return SEPARATOR.join(title for _, title in self._open) or None
 
 
-def outer_sections(heading: str | None, depth: int) -> tuple[str, ...]:
-    """The outermost `depth` sections of a breadcrumb; the empty tuple outside every section."""
-    return tuple(heading.split(SEPARATOR)[:depth]) if heading else ()
+def depth_of_start(before: str | None, after: str | None) -> int | None:
+    """How deep the section lies (1 = outermost) that starts between passages with these breadcrumbs; None: none does.
+
+    A section that goes on behind one of its parts starts anew, as deep as that part.
+    """
+    if before == after:
+        return None
+    pairs = zip(_sections(before), _sections(after), strict=False)
+    return 1 + sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _sections(breadcrumb: str | None) -> list[str]:
+    return breadcrumb.split(SEPARATOR) if breadcrumb else []
 
 
 def one_line(title: str) -> str:

@@ -14,8 +14,9 @@ from pathlib import PurePath
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from app.formats.decoding import decode
-from app.formats.extracted import ExtractedDocument, Passage
-from app.formats.headings import HeadingTrail, one_line
+from app.formats.extracted import ExtractedDocument
+from app.formats.headings import one_line
+from app.formats.passage_writer import PassageWriter
 
 
 def _tags(names: str) -> frozenset[str]:
@@ -32,7 +33,6 @@ _BREAKS = _tags(
     "footer form header hgroup hr li main nav p section summary"
 )
 _SPACES = re.compile(r"\s+")
-_PASSAGE_SEPARATOR = "\n\n"
 
 # How far into the file a charset may be declared: the HTML standard's prescan reads 1,024 bytes.
 _PRESCAN_NUM_BYTES = 1024
@@ -49,13 +49,16 @@ def extract(data: bytes, name: str) -> ExtractedDocument:
     """Raises NotText. The title is <title>, else the first <h1>, else the file name without its suffix."""
     tree = LexborHTMLParser(decode(data, name, _declared_charset(data)))
     title = _first_text(tree, "head title") or _first_text(tree, "h1") or PurePath(name).stem
-    article = _Writer()
-    article.write(_main_part(tree), _is_chrome)
-    if article.passages:
-        return ExtractedDocument(title, article.text, tuple(article.passages))
-    whole = _Writer()
-    whole.write(tree.root, _is_never_read)
-    return ExtractedDocument(title, whole.text, tuple(whole.passages))
+    writer = PassageWriter(name)
+    _PageWriter(writer).write(_main_part(tree), _is_chrome)
+    if not writer.num_passages:
+        _PageWriter(writer).write(tree.root, _is_never_read)
+    return writer.document(title)
+
+
+def write_whole_page(markup: str, writer: PassageWriter) -> None:
+    """Writes everything a reader of the page sees: for pages that have no frame to leave out, such as a book's."""
+    _PageWriter(writer).write(LexborHTMLParser(markup).root, _is_never_read)
 
 
 def _declared_charset(data: bytes) -> str | None:
@@ -128,23 +131,16 @@ class _Group:
     num_cells: int = 0
 
 
-class _Writer:
-    """Collects the text of one page: nodes in document order in, text and passages out."""
+class _PageWriter:
+    """Turns one page into passages: nodes in document order in, paragraphs and headings out."""
 
-    def __init__(self) -> None:
-        self.passages: list[Passage] = []
-        self._written: list[str] = []
-        self._num_chars = 0
-        self._trail = HeadingTrail()
+    def __init__(self, writer: PassageWriter) -> None:
+        self._writer = writer
         self._groups: list[_Group] = []
         self._num_open_pre = 0
         # The passage being written, and whether its last line holds no words yet.
         self._parts: list[str] = []
         self._at_line_start = True
-
-    @property
-    def text(self) -> str:
-        return "".join(self._written)
 
     def write(self, root: LexborNode | None, is_left_out: Callable[[LexborNode], bool]) -> None:
         for node, entered in _walk(root, is_left_out):
@@ -238,23 +234,14 @@ class _Writer:
             self._break()
 
     def _end_heading(self, level: int) -> None:
-        self._trail.enter(level, "".join(self._parts))
+        self._writer.enter(level, "".join(self._parts))
         self._end_passage()
 
     def _end_passage(self) -> None:
         passage = "".join(self._parts)
         self._parts = []
         self._at_line_start = True
-        passage = passage.strip("\n").rstrip() if self._num_open_pre else _tidied(passage)
-        if passage.strip():
-            self._write_passage(passage)
-
-    def _write_passage(self, passage: str) -> None:
-        separator = _PASSAGE_SEPARATOR if self._written else ""
-        start = self._num_chars + len(separator)
-        self._num_chars = start + len(passage)
-        self._written += [separator, passage]
-        self.passages.append(Passage(start, self._num_chars, heading=self._trail.breadcrumb))
+        self._writer.paragraph(passage.strip("\n").rstrip() if self._num_open_pre else _tidied(passage))
 
 
 def _tidied(passage: str) -> str:

@@ -4,7 +4,9 @@ Line ends are "\\n" (see `decoding`); nothing else ends a line.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+
+from xxhash import xxh3_64_intdigest
 
 Span = tuple[int, int]
 
@@ -17,6 +19,10 @@ _SPACES_BEFORE = re.compile(r"\s*")
 # full stop.
 _SENTENCE_END = re.compile(r"[.!?\u2026][)\]\"'\u00bb\u201d\u2019]*\s|[\u3002\uff01\uff1f][\u300d\u300f\u201d]?|\n")
 _SPACE = re.compile(r"\s")
+
+# Characters on each side of a place that its rank follows from: enough that few places of a text share one, few
+# enough that an edit inside a paragraph leaves the ranks of its ends alone.
+_RANKED_NUM_CHARS = 32
 
 
 def trimmed(text: str, start: int, end: int) -> Span | None:
@@ -53,7 +59,10 @@ def paragraphs(text: str, start: int, end: int) -> Iterator[Span]:
 
 
 def bounded(text: str, start: int, end: int, max_num_chars: int) -> Iterator[Span]:
-    """The span cut into trimmed spans of at most `max_num_chars` characters each."""
+    """The span cut into trimmed spans of at most `max_num_chars` characters each.
+
+    An edit moves the next few cuts only; see `rank`.
+    """
     while start < end:
         cut = cut_position(text, start, min(end, start + max_num_chars)) if end - start > max_num_chars else end
         if span := trimmed(text, start, cut):
@@ -64,18 +73,41 @@ def bounded(text: str, start: int, end: int, max_num_chars: int) -> Iterator[Spa
 def cut_position(text: str, start: int, end: int) -> int:
     """The best place in (start, end] to end a piece that starts at `start` and must not pass `end`.
 
-    A sentence end counts in the second half only (pieces should not get small), a space anywhere, because a
-    broken word is worse than a small piece; without either the piece ends at `end`.
+    That is a sentence end in the second half (pieces should not get small), else a space there, else the last space
+    before, because a broken word is worse than a small piece, else any place in the second half. Of several the one
+    of the highest rank is taken, the last of equals.
     """
     middle = (start + end) // 2
-    return _last_end(_SENTENCE_END, text, middle, end) or _last_end(_SPACE, text, start, end) or end
+    for pattern in (_SENTENCE_END, _SPACE):
+        if places := _ends(pattern, text, middle, end):
+            return _highest(text, places)
+    spaces = _ends(_SPACE, text, start, middle)
+    return spaces[-1] if spaces else _highest(text, range(middle + 1, end + 1))
 
 
-def _last_end(pattern: re.Pattern[str], text: str, start: int, end: int) -> int | None:
-    last = None
-    for match in pattern.finditer(text, start, end):
-        last = match.end()
-    return last
+def _ends(pattern: re.Pattern[str], text: str, start: int, end: int) -> list[int]:
+    return [match.end() for match in pattern.finditer(text, start, end)]
+
+
+def _highest(text: str, places: Iterable[int]) -> int:
+    return max(places, key=lambda place: (rank(text, place, place), place))
+
+
+def rank(text: str, end: int, start: int) -> int:
+    """How much the gap [end, start) wants to be a border: a hash of the characters before and behind it.
+
+    It is as good as random, and the same wherever the same words stand. Whoever takes the place of the highest rank
+    within some reach cuts two versions of a text in the same places soon after they agree again. Places at a fixed
+    distance from the last one would stay apart until the end.
+    """
+    around = text[max(end - _RANKED_NUM_CHARS, 0) : end] + text[start : start + _RANKED_NUM_CHARS]
+    return xxh3_64_intdigest(around.encode(errors="surrogatepass"))
+
+
+def ends_sentence(text: str, end: int, start: int) -> bool:
+    """Whether a sentence or a line ends at the gap [end, start), which may be empty."""
+    # Three characters hold a full stop and what may close behind it; a sentence end before them ends too early.
+    return any(match.end() >= end for match in _SENTENCE_END.finditer(text, max(end - 3, 0), start))
 
 
 def line_starts(text: str) -> list[int]:

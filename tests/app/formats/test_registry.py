@@ -1,12 +1,24 @@
 import os
+import subprocess
+import sys
 from pathlib import Path, PurePath
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.formats import plain_text, registry
 from app.formats.errors import CannotOpen, NothingToRead, NotText, TooLarge, UnknownFormat, UnreadableDocument
-from app.formats.registry import extract, is_supported, read_document
+from app.formats.extracted import ExtractedDocument, Passage
+from app.formats.registry import (
+    MAX_MIXED_NUM_BYTES,
+    MAX_PACKED_NUM_BYTES,
+    MAX_TEXT_NUM_BYTES,
+    extract,
+    is_supported,
+    read_document,
+    read_file,
+)
 
 # Fragments that mean something to one of the formats, separated by "|".
 FRAGMENTS = (
@@ -16,16 +28,36 @@ FRAGMENTS = (
 MARKUP = st.lists(st.sampled_from(FRAGMENTS.split("|")), max_size=25).map("".join)
 
 
-@pytest.mark.parametrize("name", ["a.txt", "A.MD", "b.markdown", "c.HTM", "d.xhtml", "e.py", "f.rs", "Makefile"])
+DOCUMENTS = (
+    "a.txt A.MD b.markdown c.HTM d.xhtml e.py f.rs Makefile README LICENSE changelog Notes todo g.PDF h.docm i.odt "
+    "j.ppsx k.epub l.rmd m.log n.tsv o.ndjson p.yml q.toml r.ipynb s.mbox t.ltx u.org v.rest package.json"
+)
+OTHERS = (
+    "a.png .txt c.txt.gz md readme.png notes.zip package-lock.json pnpm-lock.yaml yarn.lock jquery.MIN.js "
+    "site.min.css app.js.map query_pb2.py"
+)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS.split())
 def test_documents_are_known_by_their_names(name: str):
     assert is_supported(PurePath("folder") / name)
 
 
-@pytest.mark.parametrize("name", ["a.png", "b.json", "README", ".txt", "c.txt.gz", "md"])
+@pytest.mark.parametrize("name", OTHERS.split())
 def test_other_files_are_no_documents(name: str):
     assert not is_supported(PurePath(name))
     with pytest.raises(UnknownFormat, match="cannot be read yet"):
         extract(name, b"text")
+
+
+def test_asking_whether_a_file_is_a_document_imports_no_format():
+    program = (
+        "import sys; from pathlib import PurePath; from app.formats.registry import is_supported\n"
+        "assert is_supported(PurePath('a.pdf')) and is_supported(PurePath('a.html'))\n"
+        "print(*sorted(name for name in sys.modules if name.startswith('app.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["app.formats", "app.formats.errors", "app.formats.extracted", "app.formats.registry"]
 
 
 def test_the_kind_decides_how_a_file_is_read(tmp_path: Path):
@@ -52,13 +84,20 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path):
         read_document(tmp_path / "a.txt")
 
 
+def test_a_link_is_not_followed(tmp_path: Path):
+    (tmp_path / "a.txt").write_text("text")
+    (tmp_path / "b.txt").symlink_to("a.txt")
+    with pytest.raises(CannotOpen, match="is a link"):
+        read_document(tmp_path / "b.txt")
+
+
 def test_the_reason_of_the_system_is_told_in_plain_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     path = tmp_path / "a.txt"
     path.write_text("text")
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(CannotOpen) as caught:
         read_document(path)
     assert caught.value.reason == "may not be read: permission denied"
@@ -70,6 +109,45 @@ def test_a_file_may_be_exactly_as_large_as_the_limit(tmp_path: Path):
     assert read_document(path, max_num_bytes=5).text == "12345"
     with pytest.raises(TooLarge, match="limit of 4 bytes"):
         read_document(path, max_num_bytes=4)
+
+
+def test_each_kind_has_a_limit_of_its_own(tmp_path: Path):
+    for name, limit in [
+        ("a.txt", MAX_TEXT_NUM_BYTES),
+        ("a.mbox", MAX_MIXED_NUM_BYTES),
+        ("a.pdf", MAX_PACKED_NUM_BYTES),
+    ]:
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(limit + 1)
+        with pytest.raises(TooLarge, match=f"limit of {limit:,} bytes"):
+            read_document(tmp_path / name)
+
+
+def test_a_small_file_may_not_hold_more_text_than_a_large_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(registry, "MAX_NUM_CHARS", 4)
+    (tmp_path / "a.txt").write_text("1234")
+    (tmp_path / "b.txt").write_text("12345")
+    assert read_document(tmp_path / "a.txt").text == "1234"
+    with pytest.raises(TooLarge, match="more text than the limit of 4 characters"):
+        read_document(tmp_path / "b.txt")
+
+
+def test_a_later_change_can_be_told(tmp_path: Path):
+    path = tmp_path / "a.txt"
+    path.write_text("goat")
+    os.utime(path, ns=(17, 17))
+    found = read_file(path)
+    assert (found.document.text, found.num_bytes, found.mtime_ns) == ("goat", 4, 17)
+
+
+def test_what_no_index_can_store_is_replaced_wherever_a_format_found_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    found = ExtractedDocument("a\ud800", "x\0y\udfff z", (Passage(0, 4, 3, "h\0"), Passage(5, 6)))
+    monkeypatch.setattr(plain_text, "extract", lambda data, name: found)
+    (tmp_path / "a.txt").write_text("text")
+    passages = (Passage(0, 4, 3, "h\ufffd"), Passage(5, 6))
+    assert read_document(tmp_path / "a.txt") == ExtractedDocument("a\ufffd", "x\ufffdy\ufffd z", passages)
 
 
 @pytest.mark.parametrize(

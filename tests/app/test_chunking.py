@@ -1,3 +1,5 @@
+from random import Random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -91,7 +93,22 @@ def test_a_section_of_the_two_outer_levels_starts_a_chunk(headings: tuple[str, s
 
 
 def test_small_sections_share_a_chunk():
-    assert sizes(cut(sections(*((str(number), 10) for number in range(6))), count_words, 100)) == [30, 30]
+    assert sizes(cut(sections(*((str(number), 10) for number in range(6))), count_words, 100)) == [40, 20]
+
+
+def test_a_section_that_is_not_small_shares_its_chunk_with_no_later_one():
+    assert sizes(cut(sections(("A", 60), ("B", 15), ("C", 15), ("D", 60)), count_words, 100)) == [60, 30, 60]
+
+
+def test_a_chapter_claims_more_than_its_parts():
+    document = sections(("A > B", 15), ("A > C", 15), ("D", 10), ("D > E", 60))
+    # D starts behind 30 words, D > E behind 40: both end a chunk that is not small.
+    assert sizes(cut(document, count_words, 100)) == [30, 70]
+
+
+def test_within_a_section_the_start_of_a_part_claims_more_than_the_end_of_a_passage():
+    document = sections(("A > B > C", 30), ("A > B > C", 30), ("A > B > D", 15), ("A > B > D", 15), ("A > B > D", 30))
+    assert sizes(cut(document, count_words, 100)) == [60, 60]
 
 
 def test_a_long_passage_is_split_behind_sentences():
@@ -103,7 +120,28 @@ def test_a_long_passage_is_split_behind_sentences():
 
 def test_a_long_sentence_is_split_between_words():
     chunks = cut(extract("a.md", b"word " * 100), count_bytes, 22)
-    assert {chunk.text for chunk in chunks} == {"word word word word"}
+    words = [word for chunk in chunks for word in chunk.text.split()]
+    assert words == ["word"] * 100
+
+
+def test_a_word_that_fits_is_not_broken():
+    chunks = cut(extract("a.md", b"saturday longer-sentence " * 10), count_bytes, 18)
+    assert {chunk.text for chunk in chunks} == {"saturday", "longer-sentence"}
+
+
+def test_sentences_that_are_split_themselves_still_claim_more_than_words():
+    chance = Random(0)
+    sentences = (" ".join(chance.choices(["tea", "ferry", "lamp", "tower"], k=12)) + "." for _ in range(60))
+    chunks = cut(extract("a.md", " ".join(sentences).encode()), count_bytes, 150)
+    assert {chunk.text[-1] for chunk in chunks} == {"."}
+
+
+def test_the_end_of_a_paragraph_claims_more_than_passages_within_one():
+    spans = [(0, 199), (200, 299), (301, 399), (400, 549)]
+    text = "word " * 110
+    text = text[:299] + "\n\n" + text[301:]
+    document = ExtractedDocument("title", text, tuple(Passage(start, end) for start, end in spans))
+    assert sizes(cut(document, count_words, 100)) == [60, 50]
 
 
 def test_a_long_word_is_split_between_characters():

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app.folder_scan import FoundFile, ScanResult, scan
+from app.folders.rules import FolderRules
+from app.folders.scan import FoundFile, ScanResult, scan
 
 
 def make(folder: Path, *names: str) -> None:
@@ -31,27 +32,13 @@ def test_a_found_file_has_its_size_and_time(tmp_path: Path):
     assert scan(tmp_path).files == (FoundFile(path, 5, 1_700_000_000_000_000_000),)
 
 
-def test_hidden_generated_and_secret_files_are_left_out(tmp_path: Path):
-    make(
-        tmp_path,
-        "yes.txt",
-        ".hidden.txt",
-        ".git/a.txt",
-        ".venv/a.txt",
-        "node_modules/a.md",
-        "sub/__pycache__/a.py",
-        ".env",
-        "production.env",
-        "server.pem",
-        "SERVER.KEY",
-        "id_rsa.txt",
-        "id_ed25519",
-    )
+def test_what_the_rules_do_not_admit_is_left_out(tmp_path: Path):
+    make(tmp_path, "yes.txt", ".hidden.txt", ".git/a.txt", "sub/node_modules/a.md", "sub/production.env", "a.txt~")
     assert names(tmp_path, scan(tmp_path, is_wanted=lambda _: True)) == ["yes.txt"]
 
 
 def test_files_of_other_kinds_are_left_out(tmp_path: Path):
-    make(tmp_path, "photo.png", "a.txt", "data.json")
+    make(tmp_path, "photo.png", "a.txt", "package-lock.json")
     assert names(tmp_path, scan(tmp_path)) == ["a.txt"]
 
 
@@ -132,3 +119,58 @@ def test_a_name_that_is_no_text_is_reported(tmp_path: Path):
     result = scan(tmp_path)
     assert [found.path.name for found in result.files] == ["a.txt"]
     assert [problem.path.name for problem in result.problems] == ["b\ufffd.txt"]
+
+
+def test_only_a_part_of_the_folder_can_be_looked_at(tmp_path: Path):
+    make(tmp_path, "a.txt", "sub/b.txt", "sub/deep/c.txt", "subway/d.txt")
+    assert names(tmp_path, scan(tmp_path, below=tmp_path / "sub")) == ["sub/b.txt", "sub/deep/c.txt"]
+    assert names(tmp_path, scan(tmp_path, below=tmp_path / "sub" / "deep")) == ["sub/deep/c.txt"]
+    assert names(tmp_path, scan(tmp_path, below=tmp_path)) == names(tmp_path, scan(tmp_path))
+
+
+def test_a_single_file_can_be_looked_at(tmp_path: Path):
+    make(tmp_path, "sub/a.txt", "sub/b.txt", "sub/photo.png", "sub/key.pem")
+    assert scan(tmp_path, below=tmp_path / "sub" / "a.txt").files == scan(tmp_path).files[:1]
+    assert names(tmp_path, scan(tmp_path, below=tmp_path / "sub" / "photo.png")) == []
+    assert names(tmp_path, scan(tmp_path, below=tmp_path / "sub" / "key.pem")) == []
+
+
+def test_a_part_that_the_rules_leave_out_is_empty(tmp_path: Path):
+    make(tmp_path, "old/deep/a.txt", "node_modules/b/c.md")
+    (tmp_path / ".steepignore").write_text("/old/")
+    assert names(tmp_path, scan(tmp_path, below=tmp_path / "old" / "deep")) == []
+    assert names(tmp_path, scan(tmp_path, below=tmp_path / "node_modules" / "b" / "c.md")) == []
+
+
+@pytest.mark.parametrize("part", ["gone", "gone/deep", "a.txt/deep"])
+def test_a_part_that_is_not_there_is_gone(tmp_path: Path, part: str):
+    make(tmp_path, "a.txt")
+    assert scan(tmp_path, below=tmp_path / part) == ScanResult((), ())
+
+
+def test_a_part_of_a_folder_that_is_not_there_is_a_problem(tmp_path: Path):
+    result = scan(tmp_path / "unplugged", below=tmp_path / "unplugged" / "sub")
+    assert result.may_still_exist(tmp_path / "unplugged" / "sub" / "a.txt")
+
+
+def test_a_part_behind_a_symbolic_link_is_not_there(tmp_path: Path):
+    make(tmp_path, "outside/sub/secret.txt", "folder/a.txt")
+    folder = tmp_path / "folder"
+    (folder / "out").symlink_to(tmp_path / "outside", target_is_directory=True)
+    (folder / "out.txt").symlink_to(folder / "a.txt")
+    for part in ("out", "out/sub", "out/sub/secret.txt", "out.txt"):
+        assert scan(folder, below=folder / part) == ScanResult((), ())
+
+
+def test_a_part_that_cannot_be_looked_at_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    make(tmp_path, "locked/b.txt")
+    refuse(monkeypatch, tmp_path / "locked", PermissionError(13, "Permission denied"))
+    assert scan(tmp_path, below=tmp_path / "locked").may_still_exist(tmp_path / "locked" / "b.txt")
+
+
+def test_rules_that_are_known_are_not_read_again(tmp_path: Path):
+    make(tmp_path, "a.txt", "b.md")
+    (tmp_path / ".steepignore").write_text("*.md")
+    rules = FolderRules(tmp_path)
+    (tmp_path / ".steepignore").write_text("*.txt")
+    assert names(tmp_path, scan(tmp_path, rules=rules)) == ["a.txt"]

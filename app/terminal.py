@@ -2,23 +2,29 @@
 
 On a terminal long work shows a bar with its rate and the remaining time; elsewhere it leaves one plain line per
 stage. `NO_COLOR` is rich's business. Control characters of documents and answers never reach a terminal: a document
-could otherwise repaint the screen.
+could otherwise repaint the screen. Links are made here, from addresses that cannot hold any.
 """
 
 import json
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RichCast
+from rich.live import Live
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.style import Style
 from rich.text import Text
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters but tab and newline, and the halves of characters that file names without an encoding have."""
+
+_ADDRESS = re.compile("[!-~]+")
+"""Printable ASCII: what a percent-encoded address consists of."""
 
 ShowProgress = Callable[[float, float | None], None]
 """Takes the amount done and the amount in all; None: nobody knows how much."""
@@ -27,6 +33,19 @@ ShowProgress = Callable[[float, float | None], None]
 def printable(text: str) -> str:
     """The text with what a terminal would obey, or could not show, replaced by U+FFFD."""
     return _UNPRINTABLE.sub("\ufffd", text)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Characters [start, end) of a line, and the address that a click on them opens."""
+
+    start: int
+    end: int
+    uri: str
+
+    def __post_init__(self) -> None:
+        if not _ADDRESS.fullmatch(self.uri):
+            raise ValueError(f"the address of a link must be percent-encoded, got {self.uri!r}")
 
 
 class _Rate(ProgressColumn):
@@ -54,13 +73,21 @@ class Terminal:
         return self._remarks.is_terminal
 
     @property
+    def is_quiet(self) -> bool:
+        return self._quiet
+
+    @property
     def width(self) -> int | None:
         """Columns that a line of data should fit; None where nobody looks."""
         return self.out.width if self.out.is_terminal else None
 
-    def data(self, text: str, style: str | None = None) -> None:
-        """A line of the command's result."""
-        self.out.print(printable(text), style=style)
+    def data(self, text: str, style: str | None = None, links: Sequence[Link] = ()) -> None:
+        """A line of the command's result; links can be clicked on terminals that show colours."""
+        line = Text(printable(text), style=style or "")
+        if self.out.is_terminal and not self.out.is_dumb_terminal and not self.out.no_color:
+            for link in links:
+                line.stylize(Style(link=link.uri), link.start, link.end)
+        self.out.print(line)
 
     def piece(self, text: str) -> None:
         """A part of a line, at once."""
@@ -81,6 +108,12 @@ class Terminal:
 
     def complaint(self, text: str) -> None:
         self._remarks.print(printable(text), style="bold red")
+
+    @contextmanager
+    def live(self, board: RichCast) -> Iterator[None]:
+        """Show a board on stderr while the block runs, and leave its last state there."""
+        with Live(board, console=self._remarks, refresh_per_second=4):
+            yield
 
     @contextmanager
     def progress(self, description: str, unit: str) -> Iterator[ShowProgress]:

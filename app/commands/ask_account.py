@@ -1,10 +1,14 @@
 """The account of an answer as lines for people: its sources in columns, and where its milliseconds went. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
+from app.citation import Quote
+from app.file_uri import file_uri
+from app.terminal import Link, printable
 from app.wording import counted, display_path, duration
 from storage.values import Hit
 
@@ -14,9 +18,26 @@ if TYPE_CHECKING:
 _COUNTS = ("loaded", "recomputed", "computed")
 _MARGIN = 2
 
+# Quotes are for the first look. Below the sources that were used most they would be longer than the answer.
+_MAX_NUM_QUOTES = 3
 
-def source_lines(uses: "Sequence[ChunkUse]", hits: Mapping[int, Hit], width: int | None) -> Iterator[str]:
-    """A heading, then a line per chunk; names are shortened to keep lines within `width` columns, if it is given."""
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line for a terminal: its style is rich's."""
+
+    text: str
+    style: str | None = None
+    links: tuple[Link, ...] = ()
+
+
+def source_lines(
+    uses: "Sequence[ChunkUse]", hits: Mapping[int, Hit], quotes: Mapping[int, Quote], width: int | None, host: str
+) -> Iterator[Line]:
+    """A heading, then a line per chunk, and below the first ones the chunk's quote, if `quotes` has it.
+
+    Names and quotes are shortened to keep lines within `width` columns, if it is given. `host` is this machine's name.
+    """
     names = [_name(hits[use.chunk_id]) for use in uses]
     tails = "".join(f"{count:>{len(count) + _MARGIN}}" for count in _COUNTS)
     shares = [f"{use.attention:.0%}" if use.attention is not None else "" for use in uses]
@@ -24,16 +45,38 @@ def source_lines(uses: "Sequence[ChunkUse]", hits: Mapping[int, Hit], width: int
     indent = _MARGIN + (lead + _MARGIN if lead else 0)
     longest = max((cell_len(name) for name in names), default=0)
     room = longest if width is None else min(longest, max(width - indent - len(tails), 1))
-    yield _fitted("Sources", indent + room) + tails
+    quoted = [use.chunk_id for use in uses if use.chunk_id in quotes][:_MAX_NUM_QUOTES]
+    yield Line(_fitted("Sources", indent + room) + tails, "bold")
     for use, name, share in zip(uses, names, shares, strict=True):
         front = " " * _MARGIN + (f"{share:>{lead}}" + " " * _MARGIN if lead else "")
-        yield front + _fitted(name, room) + _numbers(use)
+        shown = _shortened(name, room)
+        link = Link(len(front), len(front) + len(shown), _uri(hits[use.chunk_id], host))
+        yield Line(front + _fitted(name, room) + _numbers(use), links=(link,))
+        if use.chunk_id in quoted:
+            yield _quote_line(quotes[use.chunk_id], indent, width)
 
 
 def _name(hit: Hit) -> str:
     chunk = hit.chunk.chunk
     place = f"page {chunk.page}" if chunk.page else chunk.heading
-    return display_path(hit.chunk.document_path) + (f", {place}" if place else "")
+    name = display_path(hit.chunk.document_path) + (f", {place}" if place else "")
+    return _one_line(name)
+
+
+def _one_line(name: str) -> str:
+    """The name as the terminal will show it: what it replaces takes a column, and file names may hold line ends."""
+    return printable(name).replace("\n", "\ufffd").replace("\t", "\ufffd")
+
+
+def _uri(hit: Hit, host: str) -> str:
+    return file_uri(hit.chunk.document_path, hit.chunk.chunk.page, host)
+
+
+def _quote_line(quote: Quote, indent: int, width: int | None) -> Line:
+    text = printable(" ".join(quote.text.split()))
+    if width is not None:
+        text = _shortened(text, max(width - indent - 2, 1))
+    return Line(f"{' ' * indent}“{text}”", "dim")
 
 
 def _numbers(use: "ChunkUse") -> str:
@@ -43,7 +86,12 @@ def _numbers(use: "ChunkUse") -> str:
 
 def _fitted(text: str, width: int) -> str:
     """Padded, or cut with an ellipsis, to exactly `width` columns."""
-    return set_cell_size(text, width) if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
+    return set_cell_size(_shortened(text, width), width)
+
+
+def _shortened(text: str, width: int) -> str:
+    """Cut with an ellipsis if it takes more than `width` columns."""
+    return text if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
 
 
 def timing_lines(done: "AnswerDone", retrieve_ms: float) -> Iterator[str]:

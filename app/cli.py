@@ -35,6 +35,7 @@ Folder = Annotated[Path, typer.Argument(help="A folder of documents.")]
 Ratio = Annotated[float | None, typer.Option(help="Share of the context that a blend recomputes, 0 to 1.")]
 Strategy = Annotated[str | None, typer.Option(help="Which tokens a blend recomputes.")]
 ContextTokens = Annotated[int | None, typer.Option(help="Tokens of documents in front of the question, at most.")]
+Steep = Annotated[bool, typer.Option(help="Steep what has no chunk state; without, documents become searchable only.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks on stderr.")]
 
 
@@ -63,11 +64,34 @@ def list_folders(json: Json = False) -> None:
 
 
 @app.command()
-def index(model: Model = None, json: Json = False, quiet: Quiet = False) -> None:
+def index(model: Model = None, steep: Steep = True, json: Json = False, quiet: Quiet = False) -> None:
     """Read what changed, and steep what the model has not read yet."""
     from app.commands import index as command
 
-    raise typer.Exit(command.run({"model": model}, Terminal(quiet=quiet), as_json=json))
+    raise typer.Exit(command.run({"model": model}, Terminal(quiet=quiet), as_json=json, steep=steep))
+
+
+@app.command()
+def watch(
+    model: Model = None,
+    pause_on_battery: Annotated[
+        bool | None, typer.Option("--pause-on-battery", help="Do not steep while on battery.")
+    ] = None,
+    pause_above_load: Annotated[
+        float | None, typer.Option(help="Do not steep while other programs use more than this share of the CPUs.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per event and line.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Read and steep whatever changes in the watched folders, until Ctrl-C."""
+    from app.commands import watch as command
+
+    flags: dict[str, Value | None] = {
+        "model": model,
+        "pause_on_battery": pause_on_battery,
+        "pause_above_load": pause_above_load,
+    }
+    command.run(flags, Terminal(quiet=quiet), as_json=json)
 
 
 @app.command()
@@ -82,6 +106,10 @@ def ask(
     temperature: Annotated[float | None, typer.Option(help="0 takes the most probable token.")] = None,
     top_p: Annotated[float | None, typer.Option(help="Sample from the most probable tokens only.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the sampler.")] = None,
+    only_in: Annotated[
+        list[str] | None,
+        typer.Option("--in", metavar="PATH", help="Only from this file, folder, or pattern ('*.pdf'); repeatable."),
+    ] = None,
     steep: Annotated[bool, typer.Option(help="Steep the chunks that had no state, after the answer.")] = True,
     json: Json = False,
     quiet: Quiet = False,
@@ -100,7 +128,7 @@ def ask(
         "top_p": top_p,
         "seed": seed,
     }
-    command.run(question, flags, Terminal(quiet=quiet), as_json=json, steep_missing=steep)
+    command.run(question, flags, Terminal(quiet=quiet), as_json=json, steep_missing=steep, only_in=tuple(only_in or ()))
 
 
 @app.command()
@@ -109,6 +137,19 @@ def status(model: Model = None, json: Json = False) -> None:
     from app.commands import status as command
 
     command.status({"model": model}, Terminal(), as_json=json)
+
+
+@app.command()
+def doctor(
+    repair: Annotated[bool, typer.Option("--repair", help="Repair what can be repaired.")] = False,
+    deep: Annotated[bool, typer.Option("--deep/--quick", help="Also check every byte of every state.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Check what is kept: index against files, files against index."""
+    from app.commands import doctor as command
+
+    raise typer.Exit(command.run(Terminal(quiet=quiet), deep=deep, repair=repair, as_json=json))
 
 
 @app.command()
@@ -148,6 +189,20 @@ def bench_ttft(
         num_rounds=rounds,
         as_json=json,
     )
+
+
+@bench.command("retrieval")
+def bench_retrieval(
+    data: Annotated[Path, typer.Option(help="JSON: questions, answers, passages.")],
+    embedding_model: Annotated[str | None, typer.Option(help="An embedding model: a .gguf file or its name.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """How often the answer is among the first passages found: by words, by meaning, by both."""
+    from app.commands import bench_retrieval as command
+
+    flags: dict[str, Value | None] = {"embedding_model": embedding_model}
+    command.run(flags, Terminal(quiet=quiet), data=data, as_json=json)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ AppError (1)
 ├── ModelPartsDamaged (1) the installed parts of a starter model do not add up to it
 ├── NothingIndexed (1)    there are no documents to answer from
 ├── AlreadyRunning (1)    another process is indexing
+├── ReaderUnusable (1)    no process to read documents in can be started
 └── WrongUse (2)          what was asked for cannot be done
     ├── SettingsInvalid   an unknown or impossible setting
     ├── NotAFolder        the path is no folder
@@ -32,6 +33,10 @@ class NothingIndexed(AppError):
 
 class AlreadyRunning(AppError):
     """Another process is indexing."""
+
+
+class ReaderUnusable(AppError):
+    """No process to read documents in can be started."""
 
 
 class WrongUse(AppError):

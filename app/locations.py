@@ -35,8 +35,16 @@ class Locations:
         return self.data_dir / "kv"
 
     @property
+    def vectors_dir(self) -> Path:
+        return self.data_dir / "vectors"
+
+    @property
     def models_dir(self) -> Path:
         return self.data_dir / "models"
+
+    @property
+    def questions_dir(self) -> Path:
+        return self.data_dir / "questions"
 
     @property
     def index_lock(self) -> Path:

@@ -16,7 +16,7 @@ from app.locations import HOME_VARIABLE
 
 _PREFIX = "STEEP_"
 
-Value = str | int | float
+Value = str | int | float | bool
 
 STRATEGY_NAMES = ("none", "first", "deviation", "attention", "attention-deviation")
 """The names of engine.selection.STRATEGIES, here because importing the engine costs 0.5 s; a test compares them."""
@@ -36,6 +36,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "top_p": (1e-6, 1),
     "threads": (0, 1024),
     "gpu_layers": (-1, 1 << 20),
+    "pause_above_load": (0, 1),
     "seed": (0, (1 << 32) - 1),
 }
 
@@ -46,6 +47,9 @@ class Settings:
 
     model: str = ""
     """A GGUF file, or the name of one in the models folder; empty: the starter model, if it is installed."""
+    embedding_model: str = ""
+    """A GGUF file, or the name of one in the models folder, that makes vectors for search by meaning; empty: the only
+    embedding model of that folder, if there is just one; `none`: search by words alone."""
     mode: str = "blend"
     """`blend`: load chunk states and recompute a few tokens; `exact`: compute everything."""
     ratio: float = 0.15
@@ -74,6 +78,10 @@ class Settings:
     """Type of the K and V rows, in memory and on disk."""
     batch_tokens: int = 512
     """Tokens that go through the model at once."""
+    pause_on_battery: bool = False
+    """Whether steeping in the background rests while the machine runs on its battery."""
+    pause_above_load: float = 0.0
+    """Steeping in the background rests while other programs use more than this share of the CPUs; 0: it never does."""
 
     def __post_init__(self) -> None:
         for key in (*_CHOICES, *_RANGES):
@@ -121,9 +129,9 @@ def _checked(key: str, value: object, where: str) -> Value:
     wanted = _TYPES[_known(key, where)]
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if not isinstance(value, wanted) or isinstance(value, bool):
+    if not isinstance(value, wanted) or isinstance(value, bool) != (wanted is bool):
         raise SettingsInvalid(f"{key} ({where}) must be {_name(wanted)}; got {value!r}")
-    assert isinstance(value, str | int | float)
+    assert isinstance(value, str | int | float | bool)
     _check(key, value, f" ({where})")
     return value
 
@@ -131,11 +139,14 @@ def _checked(key: str, value: object, where: str) -> Value:
 def _parsed(key: str, text: str, where: str) -> Value:
     wanted = _TYPES[_known(key, where)]
     try:
-        value = wanted(text)
-    except ValueError:
+        value = _TRUTHS[text.lower()] if wanted is bool else wanted(text)
+    except (ValueError, KeyError):
         raise SettingsInvalid(f"{key} ({where}) must be {_name(wanted)}; got {text!r}") from None
     _check(key, value, f" ({where})")
     return value
+
+
+_TRUTHS: Mapping[str, bool] = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
 def _check(key: str, value: Value, where: str = "") -> None:
@@ -147,4 +158,4 @@ def _check(key: str, value: Value, where: str = "") -> None:
 
 
 def _name(type_: type) -> str:
-    return {str: "text", int: "a whole number", float: "a number"}[type_]
+    return {str: "text", int: "a whole number", float: "a number", bool: "true or false"}[type_]

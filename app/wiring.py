@@ -19,6 +19,7 @@ from storage.store import StateStore
 
 if TYPE_CHECKING:
     from engine.runtime import Ready, Runtime
+    from engine.vocabulary import Vocabulary
 
 _PREAMBLE_CELLS = 512
 """Room for the preamble and the chat template: 44 tokens for Qwen, a few hundred for long-winded templates."""
@@ -26,6 +27,9 @@ _PREAMBLE_CELLS = 512
 _MIN_QUESTION_CELLS = 256
 _CHARACTERS_PER_TOKEN = 2
 """Fewer than any real question has, so that its cells are enough."""
+
+_LONGEST_CHUNK = 2
+"""Times chunk_tokens: room for the heading above a chunk, and for a tokenizer other than that it was cut with."""
 
 _UNKNOWN_WINDOW = 1 << 30
 """Where the file does not say how long a prompt may be; the engine asks the loaded model again."""
@@ -93,11 +97,21 @@ def open_engine(parts: Parts, terminal: Terminal, *, context_tokens: int, questi
             num_threads=settings.threads,
             kv_type=settings.kv_type,
         ),
+        longest_chunk=min(_LONGEST_CHUNK * settings.chunk_tokens, num_cells),
     )
     with Runtime(options, shelf_opener(parts.locations)) as runtime:
         ready = runtime.wait_ready()
-        longest_chunk = num_cells - len(ready.frame.preamble)
-        yield Engine(runtime, ready, path, fingerprint(ready.facts), window, longest_chunk)
+        yield Engine(runtime, ready, path, fingerprint(ready.facts), window, options.longest_chunk)
+
+
+@contextmanager
+def open_vocabulary(parts: Parts, terminal: Terminal) -> "Iterator[Vocabulary]":
+    """The tokenizer of the chosen model, without its weights: all that reading documents needs."""
+    from engine.model import Model
+    from engine.vocabulary import Vocabulary
+
+    with Model(_chosen_model(parts, terminal), vocabulary_only=True) as model:
+        yield Vocabulary(model)
 
 
 def _chosen_model(parts: Parts, terminal: Terminal) -> Path:

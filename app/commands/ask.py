@@ -1,15 +1,22 @@
 """`steep ask`: one question, one answer, with its sources and where its milliseconds went."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import socket
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from app.citation import Quote, quote
 from app.commands.ask_account import source_lines, timing_lines
 from app.commands.steeping import steep
 from app.errors import NothingIndexed, WrongUse
+from app.precedence import QuestionsFirst, asking
 from app.prompt_chunks import fitting_chunks
-from app.retrieval import Retrieved, retrieve
+from app.search.dense import open_dense
+from app.search.document_filter import documents_in
+from app.search.retrieval import Retrieved, retrieve
 from app.settings import Settings, Value
 from app.terminal import ShowProgress, Terminal
 from app.wiring import Engine, Parts, open_engine, open_parts
@@ -22,10 +29,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An answer with what the app adds: the passages by chunk, and retrieval's time."""
+    """An answer with what the app adds: passages and quotes by chunk, and retrieval's time."""
 
     done: "AnswerDone"
     hits: Mapping[int, Hit]
+    quotes: Mapping[int, Quote]
     retrieve_ms: float
     model_name: str
     model_load_ms: float
@@ -39,8 +47,9 @@ def run(
     *,
     as_json: bool,
     steep_missing: bool,
+    only_in: Sequence[str] = (),
 ) -> None:
-    """Answer on stdout; afterwards steep the chunks that had no state."""
+    """Answer on stdout, from the documents that `only_in` names or else all; afterwards steep what had no state."""
     if not question.strip():
         raise WrongUse("the question is empty")
     with open_parts(flags, for_engine=True) as parts:
@@ -48,33 +57,59 @@ def run(
             raise NothingIndexed(
                 "there are no documents to answer from. Add a folder and read it: steep add FOLDER, steep index"
             )
+        document_ids = documents_in(only_in, parts.index.documents(), Path.cwd()) if only_in else None
         context_tokens = parts.settings.context_tokens
-        with open_engine(parts, terminal, context_tokens=context_tokens, question=question) as engine:
-            answered = _answer(question, parts, engine, terminal, stream=not as_json)
+        with ExitStack() as stack:
+            with asking(parts.locations):
+                engine = stack.enter_context(
+                    open_engine(parts, terminal, context_tokens=context_tokens, question=question)
+                )
+                answered = _answer(question, document_ids, parts, engine, terminal, stream=not as_json)
             if as_json:
                 terminal.json(as_object(answered))
             else:
                 _print_account(answered, terminal)
+            parts.index.note_use(use.chunk_id for use in answered.done.uses)
             if steep_missing and answered.done.missing:
+                stack.enter_context(QuestionsFirst(parts.locations, parts.settings, engine.runtime))
                 steep(engine, answered.done.missing, terminal)
 
 
-def _answer(question: str, parts: Parts, engine: Engine, terminal: Terminal, *, stream: bool) -> Answered:
+def _answer(
+    question: str,
+    document_ids: Collection[int] | None,
+    parts: Parts,
+    engine: Engine,
+    terminal: Terminal,
+    *,
+    stream: bool,
+) -> Answered:
     started = perf_counter()
     context_tokens, notices = _context_tokens(question, parts.settings, engine)
-    found = retrieve(parts.index, question, context_tokens)
+    with open_dense(parts) as dense:
+        search = dense.search if dense else None
+        found = retrieve(parts.index, question, context_tokens, dense=search, document_ids=document_ids)
     if not found.matched:
         notices.append("No passage matches the question's words; these are the beginnings of documents.")
     retrieve_ms = (perf_counter() - started) * 1e3
     done = _stream(_request(question, found, parts.settings, engine, context_tokens), engine, terminal, stream=stream)
+    hits = {hit.chunk.id: hit for hit in found.hits}
     return Answered(
         done=done,
-        hits={hit.chunk.id: hit for hit in found.hits},
+        hits=hits,
+        quotes=_quotes(question, done, hits),
         retrieve_ms=retrieve_ms,
         model_name=engine.ready.model_name,
         model_load_ms=engine.ready.load_ms,
         notices=(*notices, *done.notices),
     )
+
+
+def _quotes(question: str, done: "AnswerDone", hits: Mapping[int, Hit]) -> dict[int, Quote]:
+    """What supports the answer, of each chunk that does."""
+    chunks = {use.chunk_id: hits[use.chunk_id].chunk.chunk for use in done.uses}
+    quotes = {chunk_id: quote(chunk, question, done.text) for chunk_id, chunk in chunks.items()}
+    return {chunk_id: found for chunk_id, found in quotes.items() if found}
 
 
 def _context_tokens(question: str, settings: Settings, engine: Engine) -> tuple[int, list[str]]:
@@ -154,10 +189,9 @@ def _follow_answer(event: "AnswerEvent", events: "Iterator[AnswerEvent]", termin
 
 def _print_account(answered: Answered, terminal: Terminal) -> None:
     terminal.data("")
-    heading, *lines = source_lines(_most_used_first(answered), answered.hits, terminal.width)
-    terminal.data(heading, style="bold")
-    for line in lines:
-        terminal.data(line)
+    uses, host = _most_used_first(answered), socket.gethostname()
+    for line in source_lines(uses, answered.hits, answered.quotes, terminal.width, host):
+        terminal.data(line.text, line.style, line.links)
     terminal.data("")
     for line in timing_lines(answered.done, answered.retrieve_ms):
         terminal.data(line, style="dim")
@@ -182,14 +216,15 @@ def as_object(answered: Answered) -> dict[str, object]:
         "answer": done.text,
         "mode": str(done.mode),
         "model": answered.model_name,
-        "sources": [_source(use, answered.hits[use.chunk_id]) for use in _most_used_first(answered)],
+        "sources": [_source(use, answered) for use in _most_used_first(answered)],
         "kv": {**_kv(done.uses), "loaded_bytes": done.num_loaded_bytes},
         "timing": _timing(answered),
         "notices": list(answered.notices),
     }
 
 
-def _source(use: "ChunkUse", hit: Hit) -> dict[str, object]:
+def _source(use: "ChunkUse", answered: Answered) -> dict[str, object]:
+    hit, found = answered.hits[use.chunk_id], answered.quotes.get(use.chunk_id)
     chunk = hit.chunk.chunk
     return {
         "path": str(hit.chunk.document_path),
@@ -197,6 +232,7 @@ def _source(use: "ChunkUse", hit: Hit) -> dict[str, object]:
         "heading": chunk.heading,
         "start": chunk.start,
         "end": chunk.end,
+        "quote": found and asdict(found),
         "score": round(hit.score, 4),
         "attention": None if use.attention is None else round(use.attention, 4),
         "tokens": use.num_tokens,

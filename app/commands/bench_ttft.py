@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from app.commands.steeping import steep
 from app.errors import NothingIndexed, WrongUse
 from app.prompt_chunks import fitting_chunks
-from app.retrieval import retrieve
+from app.search.retrieval import retrieve
 from app.settings import Settings, Value
 from app.terminal import Terminal
 from app.wiring import Engine, open_engine, open_parts

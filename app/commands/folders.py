@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from app.errors import NotAFolder
-from app.folder_scan import scan
+from app.folders.scan import scan
+from app.search.dense import purge_vectors
 from app.terminal import Terminal
 from app.wiring import open_parts
 from app.wording import counted
@@ -29,11 +30,12 @@ def add(folder: Path, terminal: Terminal, *, as_json: bool) -> None:
 
 
 def remove(folder: Path, terminal: Terminal, *, as_json: bool) -> None:
-    """Stop watching a folder and purge what was kept of it: text, index rows and chunk states."""
+    """Stop watching a folder and purge what was kept of it: text, index rows, chunk states and vectors."""
     path = folder.expanduser().resolve()
     with open_parts({}) as parts:
         parts.index.remove_folder(path)
         num_purged = parts.store.purge_unlinked()
+        purge_vectors(parts)
     if as_json:
         terminal.json({"path": str(path), "num_states_purged": num_purged})
     else:

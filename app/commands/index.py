@@ -6,17 +6,13 @@ from pathlib import Path
 
 from app.commands.steeping import steep_stored
 from app.errors import NothingIndexed
-from app.indexer import (
-    FileGone,
-    FileSeen,
-    FolderProblem,
-    IndexEvent,
-    indexing_lock,
-    read_folders,
-)
+from app.indexer import FileGone, FileSeen, FolderProblem, Indexer, IndexEvent, indexing_lock
+from app.precedence import QuestionsFirst
+from app.reader import DocumentReader
+from app.search.dense import open_dense, purge_vectors
 from app.settings import Value
 from app.terminal import Terminal
-from app.wiring import Engine, Parts, open_engine, open_parts
+from app.wiring import Engine, Parts, open_engine, open_parts, open_vocabulary
 from app.wording import counted, display_path, duration
 
 
@@ -45,16 +41,17 @@ class _Tally:
                 self.problems[event.path] = event.reason
 
 
-def run(flags: Mapping[str, Value | None], terminal: Terminal, *, as_json: bool) -> int:
+def run(flags: Mapping[str, Value | None], terminal: Terminal, *, as_json: bool, steep: bool) -> int:
     """Index everything; the exit code is 1 if a document could not be read."""
     with open_parts(flags, for_engine=True) as parts:
         if not parts.index.folders():
             raise NothingIndexed("no folder is watched yet. Add one: steep add FOLDER")
-        chunk_tokens = parts.settings.chunk_tokens
-        with indexing_lock(parts.locations), open_engine(parts, terminal, context_tokens=chunk_tokens) as engine:
-            tally = _read(parts, engine, terminal)
-            _steep(parts, engine, tally, terminal)
-        counts = parts.index.counts(engine.fingerprint)
+        with indexing_lock(parts.locations):
+            tally = _Tally()
+            _read(parts, tally, terminal)
+            _embed(parts, terminal)
+            fingerprint = _steep(parts, tally, terminal) if steep else None
+        counts = parts.index.counts(fingerprint)
     if not (tally.num_files or tally.num_gone or tally.problems):
         raise NothingIndexed(
             "there are no documents in the watched folders: put some in, or add another folder: steep add FOLDER"
@@ -66,18 +63,38 @@ def run(flags: Mapping[str, Value | None], terminal: Terminal, *, as_json: bool)
     return 1 if tally.problems else 0
 
 
-def _read(parts: Parts, engine: Engine, terminal: Terminal) -> _Tally:
-    tally = _Tally()
-    count_tokens = engine.ready.frame.vocabulary.count
-    with terminal.progress("Reading documents", "documents") as show:
-        for event in read_folders(parts.index, parts.store, count_tokens, parts.settings.chunk_tokens):
-            tally.count(event)
-            if isinstance(event, FileSeen):
-                show(event.num_done, event.num_total)
-    return tally
+def _read(parts: Parts, tally: _Tally, terminal: Terminal) -> None:
+    with open_vocabulary(parts, terminal) as vocabulary, DocumentReader() as reader:
+        indexer = Indexer(parts.index, parts.store, reader, vocabulary.count, parts.settings.chunk_tokens)
+        with terminal.progress("Reading documents", "documents") as show:
+            for event in indexer.sweep():
+                tally.count(event)
+                if isinstance(event, FileSeen):
+                    show(event.num_done, event.num_total)
+        indexer.compact()
 
 
-def _steep(parts: Parts, engine: Engine, tally: _Tally, terminal: Terminal) -> None:
+def _embed(parts: Parts, terminal: Terminal) -> None:
+    """Make the vectors that are missing, where there is an embedding model; erase those of texts that are gone."""
+    with open_dense(parts) as dense:
+        if dense:
+            with terminal.progress("Making vectors", "chunks") as show:
+                for event in dense.embed_missing():
+                    show(event.num_done, event.num_total)
+    purge_vectors(parts)
+
+
+def _steep(parts: Parts, tally: _Tally, terminal: Terminal) -> str:
+    """Steep what has no state; returns the fingerprint that the states have."""
+    with (
+        open_engine(parts, terminal, context_tokens=parts.settings.chunk_tokens) as engine,
+        QuestionsFirst(parts.locations, parts.settings, engine.runtime),
+    ):
+        _steep_all(parts, engine, tally, terminal)
+        return engine.fingerprint
+
+
+def _steep_all(parts: Parts, engine: Engine, tally: _Tally, terminal: Terminal) -> None:
     verdict = engine.ready.blendability
     if not verdict.possible:
         terminal.remark(

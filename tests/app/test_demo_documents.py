@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.folder_scan import scan
+from app.folders.scan import scan
 from app.formats.registry import read_document
 
 DEMO = Path(__file__).resolve().parents[2] / "assets" / "demo"

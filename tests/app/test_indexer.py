@@ -1,13 +1,17 @@
 """Folders of real files into a real index; only the tokenizer is a stand-in, and counts words."""
 
 import os
+from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 from app.errors import AlreadyRunning
-from app.indexer import FileGone, FileSeen, FolderProblem, IndexEvent, indexing_lock, read_folders
+from app.formats.errors import CannotOpen
+from app.indexer import FileGone, FileSeen, FolderProblem, Indexer, IndexEvent, indexing_lock
 from app.locations import Locations
+from app.reader import DocumentReader
 from storage.content_key import fingerprint, state_key
 from storage.index import Index
 from storage.store import StateStore
@@ -36,8 +40,37 @@ def write(path: Path, text: str, age: int = 0) -> Path:
     return path
 
 
-def read(index: Index, store: StateStore, chunk_tokens: int = CHUNK_TOKENS) -> list[IndexEvent]:
-    return list(read_folders(index, store, count_words, chunk_tokens))
+@pytest.fixture(scope="module")
+def reader() -> Iterator[DocumentReader]:
+    with DocumentReader() as opened:
+        yield opened
+
+
+class RefusedReader:
+    """A reader that the system lets open nothing."""
+
+    def submit(self, path: Path) -> Future:
+        refused: Future = Future()
+        refused.set_exception(CannotOpen(path.name, "may not be read: permission denied"))
+        return refused
+
+
+@pytest.fixture
+def make_indexer(index: Index, store: StateStore, reader: DocumentReader):
+    def make(chunk_tokens: int = CHUNK_TOKENS, reader=reader) -> Indexer:
+        return Indexer(index, store, reader, count_words, chunk_tokens)
+
+    return make
+
+
+@pytest.fixture
+def read(make_indexer):
+    """Sweeps all folders as a new process would."""
+
+    def sweep(**options) -> list[IndexEvent]:
+        return list(make_indexer(**options).sweep())
+
+    return sweep
 
 
 def names_read(events: list[IndexEvent]) -> list[str]:
@@ -52,77 +85,93 @@ def put_state(index: Index, store: StateStore, path: Path) -> Path:
     return store.path_of(key)
 
 
-def test_new_files_are_read_and_counted_over_all_folders(folder: Path, tmp_path: Path, index: Index, store: StateStore):
+def test_new_files_are_read_and_counted_over_all_folders(
+    folder: Path, tmp_path: Path, index: Index, store: StateStore, read
+):
     other = tmp_path.resolve() / "other"
     write(folder / "a.txt", "goat")
     write(other / "b.txt", "ferry")
     index.add_folder(other)
-    events = read(index, store)
+    events = read()
     assert [(event.num_done, event.num_total) for event in events if isinstance(event, FileSeen)] == [(1, 2), (2, 2)]
     assert [chunk.chunk.text for chunk in index.chunks()] == ["goat", "ferry"]
 
 
-def test_an_unchanged_folder_is_not_read_again(folder: Path, index: Index, store: StateStore):
+def test_an_unchanged_folder_is_not_read_again(folder: Path, index: Index, store: StateStore, read):
     write(folder / "a.txt", "goat")
     write(folder / "noise.txt", "\x00\x01")
     write(folder / "empty.txt", "")
-    assert names_read(read(index, store)) == ["a.txt", "empty.txt", "noise.txt"]
-    events = read(index, store)
+    assert names_read(read()) == ["a.txt", "empty.txt", "noise.txt"]
+    events = read()
     assert names_read(events) == []
     errors = {event.path.name: event.error for event in events if isinstance(event, FileSeen)}
     assert errors == {"a.txt": None, "empty.txt": None, "noise.txt": "is not a text file"}
 
 
 @pytest.mark.parametrize(("text", "age"), [("a longer text", 0), ("ferry", 1)])
-def test_a_changed_file_is_read_again(folder: Path, index: Index, store: StateStore, text: str, age: int):
+def test_a_changed_file_is_read_again(folder: Path, index: Index, read, text: str, age: int):
     path = write(folder / "a.txt", "goats")
     write(folder / "b.txt", "sand")
-    read(index, store)
+    read()
     write(path, text, age)
-    assert names_read(read(index, store)) == ["a.txt"]
+    assert names_read(read()) == ["a.txt"]
     assert [chunk.chunk.text for chunk in index.chunks(path)] == [text]
 
 
-def test_a_changed_file_keeps_the_states_of_its_unchanged_chunks(folder: Path, index: Index, store: StateStore):
+def test_a_changed_file_keeps_the_states_of_its_unchanged_chunks(folder: Path, index: Index, store: StateStore, read):
     path = write(folder / "a.md", "# One\n\n" + "goat " * 40 + "\n\n# Two\n\n" + "ferry " * 40)
-    read(index, store)
+    read()
     state = put_state(index, store, path)
     write(path, path.read_text().replace("ferry", "boat"))
-    read(index, store)
+    read()
     assert state.exists()
     first, second = index.chunks(path)
     assert first.id not in {chunk.id for chunk in index.chunks_without_state(fingerprint({"model": "m"}))}
     assert "boat" in second.chunk.text
 
 
-def test_a_deleted_file_is_forgotten_with_its_states(folder: Path, index: Index, store: StateStore):
+def test_a_deleted_file_is_forgotten_with_its_states(folder: Path, index: Index, store: StateStore, read):
     kept, gone = write(folder / "kept.txt", "goat"), write(folder / "gone.txt", "ferry")
-    read(index, store)
+    read()
     kept_state, gone_state = put_state(index, store, kept), put_state(index, store, gone)
     gone.unlink()
-    assert FileGone(gone) in read(index, store)
+    assert FileGone(gone) in read()
     assert index.document(gone) is None
     assert (kept_state.exists(), gone_state.exists()) == (True, False)
 
 
-def test_a_folder_that_is_not_there_keeps_its_documents(folder: Path, index: Index, store: StateStore):
+def test_a_folder_that_is_not_there_keeps_its_documents(folder: Path, index: Index, store: StateStore, read):
     path = write(folder / "a.txt", "goat")
-    read(index, store)
+    read()
     state = put_state(index, store, path)
     folder.rename(folder.with_name("unplugged"))
-    (problem,) = read(index, store)
+    (problem,) = read()
     assert isinstance(problem, FolderProblem)
     assert index.document(path)
     assert state.exists()
 
 
-def test_a_document_that_becomes_unreadable_loses_its_chunks_and_says_why(
-    folder: Path, index: Index, store: StateStore
+def test_an_empty_folder_that_had_documents_may_be_an_unplugged_drive(
+    folder: Path, index: Index, store: StateStore, read, make_indexer
 ):
     path = write(folder / "a.txt", "goat")
-    read(index, store)
+    read()
+    (watched,) = index.folders()
+    path.unlink()
+    (problem,) = read()
+    assert isinstance(problem, FolderProblem)
+    assert "is empty, but 1 document of it are known" in problem.reason
+    assert index.document(path)
+    assert list(make_indexer().update([(watched, path)])) == [FileGone(path)], "somebody saw it go"
+
+
+def test_a_document_that_becomes_unreadable_loses_its_chunks_and_says_why(
+    folder: Path, index: Index, store: StateStore, read
+):
+    path = write(folder / "a.txt", "goat")
+    read()
     write(path, "\x00\x01\x02")
-    (event,) = read(index, store)
+    (event,) = read()
     assert isinstance(event, FileSeen)
     assert event.error == "is not a text file"
     document = index.document(path)
@@ -130,64 +179,114 @@ def test_a_document_that_becomes_unreadable_loses_its_chunks_and_says_why(
     assert (document.error, index.chunks(path)) == ("is not a text file", [])
 
 
-def refuse(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
-    real = Path.open
-
-    def refusing(self: Path, *arguments, **options):
-        if self == path:
-            raise PermissionError(13, "Permission denied")
-        return real(self, *arguments, **options)
-
-    monkeypatch.setattr(Path, "open", refusing)
-
-
 def test_a_file_that_is_locked_for_a_while_keeps_what_was_read_of_it(
-    folder: Path, index: Index, store: StateStore, monkeypatch: pytest.MonkeyPatch
+    folder: Path, index: Index, store: StateStore, read
 ):
     path = write(folder / "a.txt", "goat")
-    read(index, store)
+    read()
     state = put_state(index, store, path)
     write(path, "a new text")
-    with monkeypatch.context() as locked:
-        refuse(locked, path)
-        (event,) = read(index, store)
+    (event,) = read(reader=RefusedReader())
     assert isinstance(event, FileSeen)
     assert event.error == "may not be read: permission denied"
     assert [chunk.chunk.text for chunk in index.chunks(path)] == ["goat"]
     assert state.exists()
-    assert names_read(read(index, store)) == ["a.txt"]
+    assert names_read(read()) == ["a.txt"]
 
 
 def test_a_file_that_was_locked_from_the_start_is_read_once_it_can_be(
-    folder: Path, index: Index, store: StateStore, monkeypatch: pytest.MonkeyPatch
+    folder: Path, index: Index, store: StateStore, read
 ):
     path = write(folder / "a.txt", "goat")
-    with monkeypatch.context() as locked:
-        refuse(locked, path)
-        read(index, store)
+    read(reader=RefusedReader())
     document = index.document(path)
     assert document
     assert document.error == "may not be read: permission denied"
-    assert names_read(read(index, store)) == ["a.txt"]
+    assert names_read(read()) == ["a.txt"]
     assert [chunk.chunk.text for chunk in index.chunks(path)] == ["goat"]
 
 
-def test_another_chunk_size_cuts_all_documents_again(folder: Path, index: Index, store: StateStore):
+def test_another_chunk_size_cuts_all_documents_again(folder: Path, index: Index, store: StateStore, read):
     path = write(folder / "a.txt", "The goat climbs. " * 20)
     write(folder / "b.txt", "sand")
-    read(index, store, chunk_tokens=60)
+    read(chunk_tokens=60)
     assert len(index.chunks(path)) == 1
-    assert names_read(read(index, store, chunk_tokens=32)) == ["a.txt", "b.txt"]
-    assert len(index.chunks(path)) == 2
+    assert names_read(read(chunk_tokens=32)) == ["a.txt", "b.txt"]
+    assert len(index.chunks(path)) > 1
 
 
-def test_an_interrupted_run_keeps_the_documents_it_finished(folder: Path, index: Index, store: StateStore):
+def test_an_interrupted_run_keeps_the_documents_it_finished(folder: Path, read, make_indexer):
     write(folder / "a.txt", "goat")
-    write(folder / "b.txt", "ferry")
-    run = read_folders(index, store, count_words, CHUNK_TOKENS)
+    write(folder / "b.txt", "ferry", age=1)
+    run = make_indexer().sweep()
     next(run)
     run.close()
-    assert names_read(read(index, store)) == ["b.txt"]
+    assert names_read(read()) == ["b.txt"]
+
+
+def test_what_is_found_is_listed_before_anything_is_read(folder: Path, index: Index, make_indexer):
+    write(folder / "a.txt", "goat")
+    write(folder / "b.txt", "ferry", age=1)
+    run = make_indexer().sweep()
+    next(run)
+    assert {document.path.name: document.is_waiting for document in index.documents()} == {
+        "a.txt": False,
+        "b.txt": True,
+    }
+
+
+def test_what_changed_last_is_read_first(folder: Path, read):
+    for age, name in enumerate(("now.txt", "before.txt", "long-ago.txt")):
+        write(folder / name, name, age)
+    assert names_read(read()) == ["now.txt", "before.txt", "long-ago.txt"]
+
+
+def test_a_moved_file_keeps_its_states(folder: Path, index: Index, store: StateStore, read):
+    path = write(folder / "a.txt", "goat")
+    read()
+    state = put_state(index, store, path)
+    (folder / "sub").mkdir()
+    moved = path.rename(folder / "sub" / "z.txt")
+    assert FileGone(path) in read()
+    assert state.exists()
+    assert [chunk.document_path for chunk in index.chunks()] == [moved]
+    assert index.chunks_without_state(fingerprint({"model": "m"})) == []
+
+
+def test_single_files_are_brought_up_to_date_alone(folder: Path, index: Index, read, make_indexer):
+    changed, gone, other = (write(folder / f"{name}.txt", name) for name in ("changed", "gone", "other"))
+    read()
+    (watched,) = index.folders()
+    write(changed, "a new text")
+    write(other, "also new, but nobody said so")
+    gone.unlink()
+    new = write(folder / "new.txt", "new")
+    ignored = write(folder / ".hidden.txt", "hidden")
+    events = list(make_indexer().update((watched, path) for path in (changed, new, ignored, gone)))
+    assert sorted(names_read(events)) == ["changed.txt", "new.txt"]
+    assert FileGone(gone) in events
+    texts = {chunk.document_path.name: chunk.chunk.text for chunk in index.chunks()}
+    assert texts == {"changed.txt": "a new text", "new.txt": "new", "other.txt": "other"}
+
+
+def test_a_folder_that_was_moved_in_is_read_whole(folder: Path, tmp_path: Path, index: Index, read, make_indexer):
+    read()
+    (watched,) = index.folders()
+    write(tmp_path / "outside" / "a.txt", "goat")
+    (tmp_path / "outside").rename(folder / "inside")
+    events = list(make_indexer().update([(watched, folder / "inside")]))
+    assert names_read(events) == ["a.txt"]
+
+
+def test_a_folder_that_is_removed_while_it_is_read_leaves_nothing(folder: Path, index: Index, make_indexer):
+    write(folder / "a.txt", "goat")
+    write(folder / "b.txt", "ferry", age=1)
+    run = make_indexer().sweep()
+    next(run)
+    index.remove_folder(folder)
+    list(run)
+    assert index.documents() == []
+    assert index.chunks() == []
 
 
 def test_only_one_process_may_index(locations: Locations):

@@ -1,11 +1,14 @@
 """`steep ask` over documents that were steeped before, in processes of its own."""
 
+import re
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from storage import chunk_file
 from storage.values import StateKey
+from tests.app.conftest import DOCUMENTS
 from tests.app.program import Program
 from tests.tiny_model import write_tiny_model
 
@@ -53,7 +56,7 @@ def test_the_json_of_an_answer_has_exactly_the_promised_keys(answer: dict):
         "tokens_per_s",
         "model_load_ms",
     }
-    keys = {"path", "page", "heading", "start", "end", "score", "attention", "tokens"}
+    keys = {"path", "page", "heading", "start", "end", "quote", "score", "attention", "tokens"}
     assert all(set(source) == keys | {"loaded", "recomputed", "computed"} for source in answer["sources"])
     assert (answer["mode"], answer["model"], answer["notices"]) == ("blend", "tiny.gguf", [])
 
@@ -134,7 +137,7 @@ def test_a_model_that_holds_less_than_the_settings_say_gets_fewer_documents_and_
 
 def test_the_answer_for_people_shows_sources_in_columns_and_the_times(steeped: Program):
     done = steeped.run("ask", QUESTION, "--max-answer-tokens", "24")
-    answer, _, heading, *lines = done.stdout.splitlines()
+    answer, _, heading, *lines = (line for line in done.stdout.splitlines() if "“" not in line)
     assert len(answer) == 24
     assert heading.startswith("Sources ")
     assert heading.endswith("  loaded  recomputed  computed")
@@ -143,6 +146,25 @@ def test_the_answer_for_people_shows_sources_in_columns_and_the_times(steeped: P
     assert any("harbour/piers.md, The harbour" in line for line in sources)
     assert [line.split("  ")[0] for line in times] == ["Context", "First token", "Answer"]
     assert done.stderr == "Reading 3 passages …\n"
+
+
+def test_on_a_terminal_the_names_of_sources_are_links_and_columns_stay(steeped: Program):
+    code, screen = steeped.on_terminal("ask", QUESTION, "--max-answer-tokens", "4", "--quiet")
+    assert code == 0
+    links = re.findall(r"\x1b\]8;[^;]*;(file://[^\x1b]+)\x1b\\(.+?)\x1b\]8;;\x1b\\", screen)
+    assert {Path(unquote(urlsplit(uri).path)) for uri, _ in links} == {steeped.folder / name for name in DOCUMENTS}
+    assert any(words.startswith("harbour/piers.md, The harbour") for _, words in links)
+    plain = re.sub(r"\x1b\][^\x1b]*\x1b\\|\x1b\[[0-9;]*m", "", screen).splitlines()
+    lines = [line for line in plain if re.search(r"(loaded|–|\d)  +(recomputed|–|\d+)  +(computed|–|\d+)$", line)]
+    assert len({len(line) for line in lines}) == 1
+    assert len(lines) == 4
+
+
+def test_without_colours_the_names_of_sources_are_plain(steeped: Program):
+    code, screen = steeped.on_terminal("ask", QUESTION, "--max-answer-tokens", "4", "--quiet", NO_COLOR="1")
+    assert code == 0
+    assert "file://" not in screen
+    assert "harbour/piers.md, The harbour" in screen
 
 
 def test_quiet_leaves_stderr_empty(steeped: Program):

@@ -41,7 +41,7 @@ def test_while_one_process_indexes_a_second_one_is_sent_away_and_a_question_is_a
     with busy.started("index", "--json") as process:
         wait_until(lambda: num_chunk_files(busy) >= 1, process)
         message = busy.complaint("index", code=1)
-        assert "another steep is indexing already" in message
+        assert "another steep is indexing or watching already" in message
         assert str(busy.home / "data" / "indexing.lock") in message
         assert busy.ask("keeper", "--no-steep")["sources"]
         out, _ = process.communicate()

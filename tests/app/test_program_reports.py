@@ -60,11 +60,14 @@ def test_status_counts_what_is_steeped(steeped_home: Program):
         "mode": "blend",
         "folders": 1,
         "documents": 3,
+        "stages": {"found": 0, "unreadable": 0, "searchable": 0, "steeped": 3},
         "chunks": 3,
         "steeped_chunks": 3,
         "states": 4,
         "problems": [],
         "retrieval": "lexical",
+        "embedding_model": None,
+        "embedded_chunks": 0,
     }
 
 
@@ -91,6 +94,7 @@ def test_models_describes_each_file(steeped: Program):
         "size_mb": 1,
         "architecture": "llama",
         "context_length": 4096,
+        "embedding": False,
         "blendable": True,
         "reason": None,
     }
@@ -98,7 +102,7 @@ def test_models_describes_each_file(steeped: Program):
 
 def test_paths_are_all_below_the_home(program: Program):
     paths = program.json("paths")
-    assert set(paths) == {"config", "index", "states", "models", "cache"}
+    assert set(paths) == {"config", "index", "states", "vectors", "models", "cache"}
     assert all(path.startswith(str(program.home)) for path in paths.values())
     assert not program.home.exists(), "asking where things would be makes none of them"
 
@@ -132,5 +136,6 @@ def test_no_color_takes_the_colours_from_a_terminal(steeped_home: Program):
 
 def test_lines_fit_a_terminal_of_80_columns(steeped_home: Program):
     _, screen = steeped_home.on_terminal("ask", "captain harbour", "--max-answer-tokens", "4")
-    account = re.sub(rf"{ESCAPE}\[[0-9;?]*[a-zA-Z]", "", screen[screen.index("Sources") :])
+    escapes = rf"{ESCAPE}\[[0-9;?]*[a-zA-Z]|{ESCAPE}\]8;.*?{ESCAPE}\\"
+    account = re.sub(escapes, "", screen[screen.index("Sources") :])
     assert max(len(line) for line in account.splitlines()) <= 80

@@ -131,16 +131,11 @@ def extract(path_name: str, data: bytes) -> ExtractedDocument:
     return _known_kind(name).extractor()(data, name)
 
 
-def read_document(path: Path, max_num_bytes: int | None = None) -> ExtractedDocument:
-    """The document in the file, with at least one passage. Raises UnreadableDocument.
-
-    `max_num_bytes` defaults to the limit of its kind.
-    """
-    return read_file(path, max_num_bytes).document
-
-
 def read_file(path: Path, max_num_bytes: int | None = None) -> ReadFile:
-    """`read_document`, with what tells whether the file has changed since. The file is opened once."""
+    """The document in the file, with at least one passage, and what tells whether the file has changed since.
+
+    The file is opened once; `max_num_bytes` defaults to the limit of its kind. Raises UnreadableDocument.
+    """
     kind = _known_kind(path.name)
     data, status = _read(path, kind.max_num_bytes if max_num_bytes is None else max_num_bytes)
     if not data:

@@ -65,10 +65,6 @@ class DenseIndex:
                 num_done += len(texts)
                 yield Embedded(num_done, max(num_done, num_missing))
 
-    def purge(self) -> int:
-        """See `purge_vectors`."""
-        return purge_vectors(self._parts)
-
     def _embedder(self) -> "Embedder":
         if self._loaded is None:
             from engine.embedder import Embedder

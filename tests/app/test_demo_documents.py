@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from app.folders.scan import scan
-from app.formats.registry import read_document
+from app.formats.registry import read_file
 
 DEMO = Path(__file__).resolve().parents[2] / "assets" / "demo"
-TEXTS = {found.path.name: read_document(found.path).text for found in scan(DEMO).files}
+TEXTS = {found.path.name: read_file(found.path).document.text for found in scan(DEMO).files}
 
 
 def words(text: str) -> str:

@@ -16,7 +16,6 @@ from app.formats.registry import (
     MAX_TEXT_NUM_BYTES,
     extract,
     is_supported,
-    read_document,
     read_file,
 )
 
@@ -63,32 +62,32 @@ def test_asking_whether_a_file_is_a_document_imports_no_format():
 def test_the_kind_decides_how_a_file_is_read(tmp_path: Path):
     for name, heading in [("a.md", "Top"), ("a.txt", None), ("a.py", "# Top")]:
         (tmp_path / name).write_bytes(b"# Top")
-        assert read_document(tmp_path / name).passages[0].heading == heading
+        assert read_file(tmp_path / name).document.passages[0].heading == heading
 
 
 def test_a_file_that_is_not_there_is_unreadable(tmp_path: Path):
     with pytest.raises(CannotOpen, match=r"^a.txt does not exist"):
-        read_document(tmp_path / "a.txt")
+        read_file(tmp_path / "a.txt")
 
 
 def test_a_folder_is_no_document(tmp_path: Path):
     (tmp_path / "a.txt").mkdir()
     with pytest.raises(CannotOpen, match="is not a file"):
-        read_document(tmp_path / "a.txt")
+        read_file(tmp_path / "a.txt")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes in folders")
 def test_a_pipe_is_not_waited_for(tmp_path: Path):
     os.mkfifo(tmp_path / "a.txt")
     with pytest.raises(CannotOpen, match="is not a file"):
-        read_document(tmp_path / "a.txt")
+        read_file(tmp_path / "a.txt")
 
 
 def test_a_link_is_not_followed(tmp_path: Path):
     (tmp_path / "a.txt").write_text("text")
     (tmp_path / "b.txt").symlink_to("a.txt")
     with pytest.raises(CannotOpen, match="is a link"):
-        read_document(tmp_path / "b.txt")
+        read_file(tmp_path / "b.txt")
 
 
 def test_the_reason_of_the_system_is_told_in_plain_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -99,16 +98,16 @@ def test_the_reason_of_the_system_is_told_in_plain_words(tmp_path: Path, monkeyp
     path.write_text("text")
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(CannotOpen) as caught:
-        read_document(path)
+        read_file(path)
     assert caught.value.reason == "may not be read: permission denied"
 
 
 def test_a_file_may_be_exactly_as_large_as_the_limit(tmp_path: Path):
     path = tmp_path / "a.txt"
     path.write_bytes(b"12345")
-    assert read_document(path, max_num_bytes=5).text == "12345"
+    assert read_file(path, max_num_bytes=5).document.text == "12345"
     with pytest.raises(TooLarge, match="limit of 4 bytes"):
-        read_document(path, max_num_bytes=4)
+        read_file(path, max_num_bytes=4)
 
 
 def test_each_kind_has_a_limit_of_its_own(tmp_path: Path):
@@ -120,16 +119,16 @@ def test_each_kind_has_a_limit_of_its_own(tmp_path: Path):
         with (tmp_path / name).open("wb") as file:
             file.truncate(limit + 1)
         with pytest.raises(TooLarge, match=f"limit of {limit:,} bytes"):
-            read_document(tmp_path / name)
+            read_file(tmp_path / name)
 
 
 def test_a_small_file_may_not_hold_more_text_than_a_large_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(registry, "MAX_NUM_CHARS", 4)
     (tmp_path / "a.txt").write_text("1234")
     (tmp_path / "b.txt").write_text("12345")
-    assert read_document(tmp_path / "a.txt").text == "1234"
+    assert read_file(tmp_path / "a.txt").document.text == "1234"
     with pytest.raises(TooLarge, match="more text than the limit of 4 characters"):
-        read_document(tmp_path / "b.txt")
+        read_file(tmp_path / "b.txt")
 
 
 def test_a_later_change_can_be_told(tmp_path: Path):
@@ -147,7 +146,7 @@ def test_what_no_index_can_store_is_replaced_wherever_a_format_found_it(
     monkeypatch.setattr(plain_text, "extract", lambda data, name: found)
     (tmp_path / "a.txt").write_text("text")
     passages = (Passage(0, 4, 3, "h\ufffd"), Passage(5, 6))
-    assert read_document(tmp_path / "a.txt") == ExtractedDocument("a\ufffd", "x\ufffdy\ufffd z", passages)
+    assert read_file(tmp_path / "a.txt").document == ExtractedDocument("a\ufffd", "x\ufffdy\ufffd z", passages)
 
 
 @pytest.mark.parametrize(
@@ -162,13 +161,13 @@ def test_what_no_index_can_store_is_replaced_wherever_a_format_found_it(
 def test_a_file_with_nothing_to_read_says_so(tmp_path: Path, name: str, data: bytes, reason: str):
     (tmp_path / name).write_bytes(data)
     with pytest.raises(NothingToRead, match=reason):
-        read_document(tmp_path / name)
+        read_file(tmp_path / name)
 
 
 def test_binary_data_under_a_text_name_is_unreadable(tmp_path: Path):
     (tmp_path / "a.md").write_bytes(b"\x7fELF\x00\x01")
     with pytest.raises(NotText):
-        read_document(tmp_path / "a.md")
+        read_file(tmp_path / "a.md")
 
 
 NAMES = st.sampled_from(["a.txt", "a.md", "a.html", "a.py"])

@@ -63,6 +63,7 @@ class Steeper(Owner):
         self._awake, self._ended = threading.Event(), threading.Event()
         self._lock = threading.Lock()  # guards _job
         self._job: Job[Steeped | SteepDone] | None = None
+        self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._main, name="steep-steeper", daemon=True)
         if engine.ready.blendability.possible:
             self._thread.start()
@@ -70,6 +71,11 @@ class Steeper(Owner):
     def wake(self) -> None:
         """There may be chunks without state."""
         self._awake.set()
+
+    def check(self) -> None:
+        """Raise what the thread died of, if it did: a mistake of ours, or an index that cannot be opened."""
+        if self._failure:
+            raise self._failure
 
     def close(self) -> None:
         """Stop within one node of the graph; finished chunks stay. Harmless to call again."""
@@ -84,6 +90,12 @@ class Steeper(Owner):
     # --- the thread
 
     def _main(self) -> None:
+        try:
+            self._run()
+        except BaseException as error:  # noqa: BLE001 - raised by `check`
+            self._failure = error
+
+    def _run(self) -> None:
         with Index(self._index_file) as index:
             while not self._ended.is_set():
                 try:

@@ -123,6 +123,8 @@ class _Loop:
 
     def turn(self) -> None:
         """One round: at most half a second when nothing happens."""
+        if self.steeper:
+            self.steeper.check()
         self._follow_folders()
         changes = self._watcher.take(0.0 if self._may_need_vectors else _TAKE_SECONDS)
         self._wait_for_questions()

@@ -1,0 +1,170 @@
+"""What is steeped in the background, and what is left out of it; the runtime is a stand-in that encodes at once."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.locations import Locations
+from app.steeper import ChunkSteeped, Steeper, SteeperEvent, SteepingTrouble
+from app.wiring import Engine
+from engine.errors import Cancelled, DecodeFailed
+from engine.requests import Steeped, SteepRequest
+from storage.content_key import fingerprint, state_key
+from storage.errors import StoreUnusable
+from storage.index import Index
+
+FINGERPRINT = fingerprint({"model": "m"})
+LONGEST_CHUNK = 5
+
+
+class Job:
+    """Ends at once, or fails, or waits until it is cancelled."""
+
+    def __init__(self, events: Iterable[Steeped] = (), failure: Exception | None = None, waits: bool = False) -> None:
+        self._events, self._failure, self._waits = events, failure, waits
+        self._cancelled = threading.Event()
+
+    def __iter__(self) -> Iterator[Steeped]:
+        yield from self._events
+        if self._failure:
+            raise self._failure
+        if self._waits:
+            self._cancelled.wait(30)
+            raise Cancelled("stopped")
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+
+class InstantRuntime:
+    """Records a state for each chunk, in the index that the steeper looks at."""
+
+    def __init__(self, index_file: Path) -> None:
+        self._index_file = index_file
+        self.requests: list[list[int]] = []
+        self.failures: list[Exception] = []
+        self.waits = False
+
+    def steep(self, request: SteepRequest) -> Job:
+        self.requests.append([chunk.chunk_id for chunk in request.chunks])
+        if self.failures:
+            return Job(failure=self.failures.pop())
+        if self.waits:
+            return Job(waits=True)
+        with Index(self._index_file) as index:
+            for chunk in request.chunks:
+                index.record_state(state_key(FINGERPRINT, 3, (chunk.chunk_id,)), "chunk", 1, 1, [chunk.chunk_id])
+        return Job(Steeped(chunk.chunk_id, len(chunk.token_ids), 1) for chunk in request.chunks)
+
+
+class Told:
+    """The events, and a way to wait for them."""
+
+    def __init__(self) -> None:
+        self.events: list[SteeperEvent] = []
+        self._changed = threading.Condition()
+
+    def __call__(self, event: SteeperEvent) -> None:
+        with self._changed:
+            self.events.append(event)
+            self._changed.notify_all()
+
+    def wait_for(self, number: int) -> list[SteeperEvent]:
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.events) >= number, 30), self.events
+            return self.events
+
+
+@pytest.fixture
+def runtime(locations: Locations, index: Index) -> InstantRuntime:
+    return InstantRuntime(locations.index_file)
+
+
+@pytest.fixture
+def engine(runtime: InstantRuntime) -> Engine:
+    frame = SimpleNamespace(chunk=lambda text: tuple(range(len(text.split()))))
+    ready: Any = SimpleNamespace(frame=frame, blendability=SimpleNamespace(possible=True))
+    stand_in: Any = runtime
+    return Engine(stand_in, ready, Path("m.gguf"), FINGERPRINT, 100, LONGEST_CHUNK)
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = threading.Event()
+    for _ in range(3000):
+        if condition():
+            return
+        deadline.wait(0.01)
+    raise AssertionError("it did not happen in time")
+
+
+def test_all_chunks_that_fit_are_steeped_and_those_too_long_hold_nobody_up(
+    put_texts: Callable[..., None], locations: Locations, index: Index, engine: Engine, runtime: InstantRuntime
+):
+    put_texts("a.txt", "a goat", "a text that is much too long for this model", "a ferry")
+    told = Told()
+    with Steeper(locations.index_file, engine, told) as steeper:
+        assert {event.num_tokens for event in told.wait_for(2) if isinstance(event, ChunkSteeped)} == {2}
+        put_texts("b.txt", "a boat")
+        steeper.wake()
+        told.wait_for(3)
+    assert [stored.chunk.text[:10] for stored in index.chunks_without_state(FINGERPRINT)] == ["a text tha"]
+    assert sum(len(request) for request in runtime.requests) == 3
+
+
+def test_what_cannot_be_encoded_is_told_once_and_left_out(
+    put_texts: Callable[..., None], locations: Locations, engine: Engine, runtime: InstantRuntime
+):
+    put_texts("a.txt", "a goat")
+    runtime.failures.append(DecodeFailed("refused"))
+    told = Told()
+    with Steeper(locations.index_file, engine, told) as steeper:
+        assert told.wait_for(1) == [SteepingTrouble("refused")]
+        put_texts("b.txt", "a boat")
+        steeper.wake()
+        assert isinstance(told.wait_for(2)[1], ChunkSteeped)
+    assert len(runtime.requests) == 2
+
+
+def test_a_disk_that_is_full_is_told_and_tried_again(
+    put_texts: Callable[..., None],
+    locations: Locations,
+    engine: Engine,
+    runtime: InstantRuntime,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("app.steeper._RETRY_SECONDS", 0.01)
+    put_texts("a.txt", "a goat")
+    runtime.failures.append(StoreUnusable("the disk is full"))
+    told = Told()
+    with Steeper(locations.index_file, engine, told):
+        first, second = told.wait_for(2)
+    assert (first, isinstance(second, ChunkSteeped)) == (SteepingTrouble("the disk is full"), True)
+
+
+def test_a_mistake_of_ours_is_raised_where_somebody_looks(
+    put_texts: Callable[..., None], locations: Locations, engine: Engine, runtime: InstantRuntime
+):
+    put_texts("a.txt", "a goat")
+    runtime.failures.append(ZeroDivisionError("ours"))
+
+    def look() -> bool:
+        steeper.check()
+        return False
+
+    with Steeper(locations.index_file, engine, Told()) as steeper, pytest.raises(ZeroDivisionError, match="ours"):
+        wait_until(look)
+
+
+def test_closing_cancels_what_runs(
+    put_texts: Callable[..., None], locations: Locations, engine: Engine, runtime: InstantRuntime
+):
+    put_texts("a.txt", "a goat")
+    runtime.waits = True
+    steeper = Steeper(locations.index_file, engine, Told())
+    wait_until(lambda: runtime.requests)
+    steeper.close()
+    steeper.close()

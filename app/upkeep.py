@@ -184,6 +184,7 @@ class _Loop:
                 num_files += 1
                 num_read += event.was_read
                 if event.was_read:
+                    self._moved.set()
                     self._wait_for_questions()
                     self._tell_standing()
             if self._stop.is_set():

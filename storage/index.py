@@ -164,14 +164,15 @@ class Index:
 
         `below` is a file or folder: only that document, or those inside.
         """
-        inside = (None, None) if below is None else _inside(below)
+        # Two conditions, because "?2 IS NULL OR" would keep SQLite from looking paths up.
+        where, places = "?1 IS NULL OR folder_id = ?1", ()
+        if below is not None:
+            where = f"({where}) AND (path = ?2 OR path > ?3 AND path < ?4)"
+            places = (_path_in(below), *_inside(below))
         rows = self._rows(
-            f"""SELECT {_DOCUMENT_COLUMNS} FROM documents
-            WHERE (?1 IS NULL OR folder_id = ?1) AND (?2 IS NULL OR path = ?2 OR (path > ?3 AND path < ?4))
-            ORDER BY path""",  # noqa: S608
+            f"SELECT {_DOCUMENT_COLUMNS} FROM documents WHERE {where} ORDER BY path",  # noqa: S608
             folder_id,
-            None if below is None else _path_in(below),
-            *inside,
+            *places,
         )
         return [_document(row) for row in rows]
 

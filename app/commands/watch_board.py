@@ -142,10 +142,11 @@ class Board:
             return Text(printable(f"rests: {self._rest}"), style="yellow")
         if self._standing is None:
             return Text("")
-        left = max(0, self._standing.backlog.num_tokens - self._num_steeped_since)
-        if not left:
-            return Text("all done", style="green")
-        return self._bar(left)
+        # Counted, not estimated: what was steeped since may be more than what was known then.
+        num_known = self._standing.backlog.num_tokens
+        if not num_known:
+            return Text("all done", style="green") if self._reading is None else Text("")
+        return self._bar(max(0, num_known - self._num_steeped_since))
 
     def _bar(self, num_left: int) -> Table:
         """How much of what there was to do since the start is done; the rate; the time it will take."""

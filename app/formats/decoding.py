@@ -10,6 +10,7 @@ import re
 from charset_normalizer import CharsetMatch, from_bytes
 
 from app.formats.errors import NotText
+from app.formats.storable import storable
 
 # UTF-32 first: its little-endian mark begins with that of UTF-16.
 _BYTE_ORDER_MARKS = (
@@ -41,7 +42,6 @@ _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f\ufffd]")
 _MAX_CONTROL_SHARE = 0.02
 
 _BEYOND_ASCII = re.compile("[^\x00-\x7f\ufffd]")
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def decode(data: bytes, name: str, declared: str | None = None) -> str:
@@ -55,7 +55,7 @@ def decode(data: bytes, name: str, declared: str | None = None) -> str:
         text = _decode_guessed(data, name)
     if len(_CONTROL.findall(text)) > _MAX_CONTROL_SHARE * len(text):
         raise NotText(name, "is not a text file")
-    return _UNSTORABLE.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return storable(text)
 
 
 def _decode_marked(data: bytes) -> str | None:

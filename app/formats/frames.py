@@ -22,7 +22,8 @@ from typing import IO
 from app.formats import errors
 from app.formats.errors import UnreadableDocument
 from app.formats.extracted import ExtractedDocument, Passage
-from app.formats.registry import MAX_NUM_CHARS, ReadFile, is_storable
+from app.formats.registry import MAX_NUM_CHARS, ReadFile
+from app.formats.storable import is_storable
 
 Message = dict[str, object]
 

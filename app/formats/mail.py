@@ -21,7 +21,8 @@ from app.formats.errors import Damaged, UnreadableDocument
 from app.formats.extracted import ExtractedDocument
 from app.formats.headings import one_line
 from app.formats.passage_writer import PassageWriter
-from app.formats.unpacked import storable, write_passage
+from app.formats.storable import storable
+from app.formats.unpacked import write_passage
 
 MAX_NUM_MESSAGES = 20_000
 """Of a mailbox: ten a day for five years. Those behind them are counted and named as left out."""

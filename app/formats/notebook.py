@@ -16,7 +16,8 @@ from app.formats.errors import Damaged
 from app.formats.extracted import ExtractedDocument
 from app.formats.headings import HeadingTrail
 from app.formats.passage_writer import PassageWriter
-from app.formats.unpacked import storable, write_passage
+from app.formats.storable import storable
+from app.formats.unpacked import write_passage
 
 # Of each cell: some 30 lines, enough for a table or the end of an error. Training logs go on for thousands.
 MAX_OUTPUT_NUM_CHARS = 2000

@@ -8,7 +8,6 @@ none.
 
 import errno
 import os
-import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from pathlib import Path, PurePath
 
 from app.formats.errors import CannotOpen, NothingToRead, TooLarge, UnknownFormat
 from app.formats.extracted import ExtractedDocument
+from app.formats.storable import is_storable, replaced
 
 Extractor = Callable[[bytes, str], ExtractedDocument]
 
@@ -100,9 +100,6 @@ _GENERATED_CODE = (
 )
 _GENERATED_ENDINGS = tuple(_GENERATED_CODE.split())
 
-# NUL, and halves of characters: some libraries hand out what they found. No index takes them.
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-
 # Opening a pipe would wait for a writer, and a terminal may take over its opener. Links are left out by the folder
 # scan, and must not come in by replacing a file between scan and reading. Windows has none of the three, but a text
 # mode.
@@ -148,20 +145,15 @@ def read_file(path: Path, max_num_bytes: int | None = None) -> ReadFile:
     return ReadFile(_storable(document), status.st_size, status.st_mtime_ns)
 
 
-def is_storable(text: str) -> bool:
-    """Whether the index and the tokenizers take the text as it is."""
-    return _UNSTORABLE.search(text) is None
-
-
 def _storable(document: ExtractedDocument) -> ExtractedDocument:
     """The document with U+FFFD, one for one, in place of what cannot be stored."""
     headings = {passage.heading for passage in document.passages if passage.heading}
     if all(map(is_storable, (document.title, document.text, *headings))):
         return document
-    mended = {heading: _UNSTORABLE.sub("\ufffd", heading) for heading in headings}
+    mended = {heading: replaced(heading) for heading in headings}
     return ExtractedDocument(
-        _UNSTORABLE.sub("\ufffd", document.title),
-        _UNSTORABLE.sub("\ufffd", document.text),
+        replaced(document.title),
+        replaced(document.text),
         tuple(replace(each, heading=mended.get(each.heading or "")) for each in document.passages),
     )
 

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from app import precedence
 from app.locations import Locations
 from app.precedence import QuestionsFirst, asking, somebody_asks
 from app.settings import Settings
+from tests.waiting import wait_until
 
 _ASKING = """
 import sys, time
@@ -54,13 +54,6 @@ class Steeping:
 @pytest.fixture
 def here(tmp_path: Path) -> Locations:
     return Locations(tmp_path, tmp_path, tmp_path)
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def test_somebody_asks_as_long_as_one_question_is_open(here: Locations):

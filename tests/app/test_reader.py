@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from pathlib import Path
@@ -31,9 +30,7 @@ from app.formats.errors import (
 )
 from app.formats.registry import ReadFile, read_file
 from app.reader import DocumentReader
-
-WAIT_SECONDS = 60
-"""Far more than anything here takes: a machine that is busy must not fail a test."""
+from tests.waiting import WAIT_SECONDS, wait_until
 
 SHORT_SECONDS = 0.5
 
@@ -128,13 +125,6 @@ def is_alive(process: psutil.Process) -> bool:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
 
 
 def test_a_document_comes_back_as_it_is_read_here(tmp_path: Path):

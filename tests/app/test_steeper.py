@@ -16,6 +16,7 @@ from engine.requests import Steeped, SteepRequest
 from storage.content_key import fingerprint, state_key
 from storage.errors import StoreUnusable
 from storage.index import Index
+from tests.waiting import wait_until
 
 FINGERPRINT = fingerprint({"model": "m"})
 LONGEST_CHUNK = 5
@@ -90,15 +91,6 @@ def engine(runtime: InstantRuntime) -> Engine:
     ready: Any = SimpleNamespace(frame=frame, blendability=SimpleNamespace(possible=True))
     stand_in: Any = runtime
     return Engine(stand_in, ready, Path("m.gguf"), FINGERPRINT, 100, LONGEST_CHUNK)
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = threading.Event()
-    for _ in range(3000):
-        if condition():
-            return
-        deadline.wait(0.01)
-    raise AssertionError("it did not happen in time")
 
 
 def test_all_chunks_that_fit_are_steeped_and_those_too_long_hold_nobody_up(

@@ -100,6 +100,15 @@ def test_what_is_there_at_the_start_is_read_and_steeped(watching: Watching):
     assert watching.events[-1].backlog.num_chunks == 0
 
 
+def test_a_sweep_tells_where_it_stands_before_it_ends(index: Index, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("app.upkeep._STANDING_SECONDS", 0.0)
+    watching = Watching(index)
+    watching.wait_until_all_is_steeped(2)
+    watching.close()
+    kinds = [type(event) for event in watching.events]
+    assert kinds.index(Standing) < kinds.index(SweepDone)
+
+
 def test_an_edit_a_new_file_and_a_deletion_are_noticed(watching: Watching, folder: Path):
     watching.wait_until_all_is_steeped(2)
     (folder / "ferry.md").write_text("# Ferry\n\nThe ferry leaves at nine.\n")

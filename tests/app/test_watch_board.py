@@ -58,6 +58,19 @@ def test_the_bar_counts_what_was_steeped_since_the_last_count_once():
     assert "all done" in shown(board)
 
 
+def test_all_is_done_only_when_it_was_counted_and_nothing_is_being_read():
+    board = Board(1)
+    board.note(Standing(STAGES, Backlog(1, 100)))
+    for _ in range(3):
+        board.note(ChunkSteeped(Path("a.md"), 100, was_encoded=True))
+    assert "all done" not in shown(board)
+    board.note(FileSeen(Path("b.md"), 1, 2, was_read=True))
+    board.note(Standing(STAGES, Backlog(0, 0)))
+    assert "all done" not in shown(board)
+    board.note(FileSeen(Path("c.md"), 2, 2, was_read=True))
+    assert "all done" in shown(board)
+
+
 def test_a_rest_says_why():
     board = Board(1)
     board.note(Standing(STAGES, Backlog(4, 400)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from app.formats.data.outline import LONG_NUM_CHARS, MAX_DEPTH, NAME_KEYS, Entry
 from app.formats.registry import MAX_NUM_CHARS
-from app.formats.unpacked import storable
+from app.formats.storable import storable
 
 _STRING = r'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?'
 _COMMENT = r"//[^\n]*|/\*(?:[^*]|\*(?!/))*+(?:\*/)?"

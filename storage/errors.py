@@ -1,11 +1,12 @@
 """What can go wrong in storage.
 
 StorageError
-├── StoreUnusable      the data folder or its index cannot be opened or written
-├── IndexTooNew        the index was written by a newer version
-├── FolderConflict     a folder cannot be watched beside those already watched
-├── UnknownFolder      a folder that is not watched
-└── ChunkFileInvalid   a chunk file whose bytes cannot be believed (a miss for callers of the store)
+├── StoreUnusable       the data folder or its index cannot be opened or written
+├── IndexTooNew         the index was written by a newer version
+├── FolderConflict      a folder cannot be watched beside those already watched
+├── UnknownFolder       a folder that is not watched
+├── UnknownConversation a conversation that was deleted
+└── ChunkFileInvalid    a chunk file whose bytes cannot be believed (a miss for callers of the store)
 """
 
 
@@ -27,6 +28,10 @@ class FolderConflict(StorageError):
 
 class UnknownFolder(StorageError):
     """The folder is not watched."""
+
+
+class UnknownConversation(StorageError):
+    """The conversation was deleted."""
 
 
 class ChunkFileInvalid(StorageError):

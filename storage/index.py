@@ -39,14 +39,17 @@ from types import TracebackType
 from typing import Any, Self
 
 from storage import migrations, private_folder
+from storage.columns import any_of, as_json, inside, now, path_in, path_out, storable
 from storage.content_key import text_digest
+from storage.conversation_index import IS_DOOMED, ConversationIndex
 from storage.errors import FolderConflict, IndexTooNew, StoreUnusable, UnknownFolder
-from storage.search_words import name_words, phrases, separated
+from storage.search_words import name_words, separated
 from storage.values import (
     Backlog,
     ChunkText,
     Document,
     DocumentStage,
+    DocumentStanding,
     DocumentVersion,
     Folder,
     Hit,
@@ -76,11 +79,14 @@ _CHUNK_COLUMNS = """chunks.id, documents.path, documents.title, chunks.ordinal,
     chunks.start, chunks."end", chunks.page, chunks.heading, chunks.text, chunks.num_tokens"""
 
 _DOCUMENT_COLUMNS = """id, folder_id, path, num_bytes, mtime_ns, content_digest, title, error,
-    (SELECT count(*) FROM chunks WHERE document_id = documents.id), indexed_at, last_used_at"""
+    (SELECT count(*) FROM chunks WHERE document_id = documents.id), indexed_at, last_used_at, is_pinned"""
 
-_UNLINKED = """role = 'chunk' AND NOT EXISTS (
+_UNLINKED = f"""(role = 'chunk' AND NOT EXISTS (
     SELECT 1 FROM chunk_states AS link
-    WHERE link.fingerprint = states.fingerprint AND link.digest = states.digest)"""
+    WHERE link.fingerprint = states.fingerprint AND link.digest = states.digest)
+OR role = 'conversation' AND NOT EXISTS (
+    SELECT 1 FROM conversation_states AS remembered
+    WHERE remembered.fingerprint = states.fingerprint AND remembered.digest = states.digest AND NOT {IS_DOOMED}))"""  # noqa: S608
 
 _WITHOUT_STATE = """NOT EXISTS (
     SELECT 1 FROM chunk_states AS link WHERE link.chunk_id = chunks.id AND link.fingerprint = ?1)"""
@@ -102,8 +108,11 @@ _ADVICE = {
 _OTHER_ADVICE = "Check that the file and its folder can be read and written."
 
 
-class Index:
-    """See the module. Use as a context manager, or call `close`; closing twice is harmless."""
+class Index(ConversationIndex):
+    """See the module, and its base for conversations.
+
+    Use as a context manager, or call `close`; closing twice is harmless.
+    """
 
     def __init__(self, path: Path) -> None:
         """Opens the index at `path`; creates what is missing and brings an older schema up to date."""
@@ -131,16 +140,16 @@ class Index:
         if not path.is_absolute() or ".." in path.parts:
             raise ValueError(f"a watched folder is an absolute, resolved path, got {path}")
         with self._writing() as db:
-            _refuse_overlap(path, [_path_out(row[0]) for row in db.execute("SELECT path FROM folders ORDER BY id")])
-            added_at = _now()
-            cursor = db.execute("INSERT INTO folders(path, added_at) VALUES (?, ?)", (_path_in(path), added_at))
+            _refuse_overlap(path, [path_out(row[0]) for row in db.execute("SELECT path FROM folders ORDER BY id")])
+            added_at = now()
+            cursor = db.execute("INSERT INTO folders(path, added_at) VALUES (?, ?)", (path_in(path), added_at))
             assert cursor.lastrowid is not None, "an INSERT has a rowid"
             return Folder(cursor.lastrowid, path, added_at)
 
     def folders(self) -> list[Folder]:
         """The watched folders in the order they were added."""
         rows = self._rows("SELECT id, path, added_at FROM folders ORDER BY id")
-        return [Folder(row[0], _path_out(row[1]), row[2]) for row in rows]
+        return [Folder(row[0], path_out(row[1]), row[2]) for row in rows]
 
     def remove_folder(self, path: Path) -> tuple[StateKey, ...]:
         """Stops watching, forgets the folder's documents; returns the states that no chunk uses any more.
@@ -148,7 +157,7 @@ class Index:
         Their rows stay until the files are gone (see the module): `StateStore.purge_unlinked` does both.
         """
         with self._writing() as db:
-            if not db.execute("DELETE FROM folders WHERE path = ?", (_path_in(path),)).rowcount:
+            if not db.execute("DELETE FROM folders WHERE path = ?", (path_in(path),)).rowcount:
                 raise UnknownFolder(self._unknown_folder(path))
         self.compact()
         return tuple(self.unlinked_states())
@@ -168,7 +177,7 @@ class Index:
         where, places = "?1 IS NULL OR folder_id = ?1", ()
         if below is not None:
             where = f"({where}) AND (path = ?2 OR path > ?3 AND path < ?4)"
-            places = (_path_in(below), *_inside(below))
+            places = (path_in(below), *inside(below))
         rows = self._rows(
             f"SELECT {_DOCUMENT_COLUMNS} FROM documents WHERE {where} ORDER BY path",  # noqa: S608
             folder_id,
@@ -177,7 +186,7 @@ class Index:
         return [_document(row) for row in rows]
 
     def document(self, path: Path) -> Document | None:
-        rows = self._rows(f"SELECT {_DOCUMENT_COLUMNS} FROM documents WHERE path = ?", _path_in(path))  # noqa: S608
+        rows = self._rows(f"SELECT {_DOCUMENT_COLUMNS} FROM documents WHERE path = ?", path_in(path))  # noqa: S608
         return _document(rows[0]) if rows else None
 
     def list_documents(self, folder_id: int, versions: Iterable[DocumentVersion]) -> None:
@@ -187,7 +196,7 @@ class Index:
             db.executemany(
                 """INSERT INTO documents(folder_id, path, num_bytes, mtime_ns, content_digest, title, indexed_at)
                 VALUES (?, ?, ?, ?, '', ?, ?) ON CONFLICT(path) DO NOTHING""",
-                ((folder_id, _path_in(v.path), v.num_bytes, v.mtime_ns, _storable(v.title), _now()) for v in versions),
+                ((folder_id, path_in(v.path), v.num_bytes, v.mtime_ns, storable(v.title), now()) for v in versions),
             )
 
     def put_document(self, folder_id: int, version: DocumentVersion, chunks: Sequence[ChunkText]) -> None:
@@ -211,7 +220,7 @@ class Index:
     def remove_document(self, path: Path) -> bool:
         """Forgets the document and its chunks; False when it was not there. States: as in `remove_folder`."""
         with self._writing() as db:
-            return bool(db.execute("DELETE FROM documents WHERE path = ?", (_path_in(path),)).rowcount)
+            return bool(db.execute("DELETE FROM documents WHERE path = ?", (path_in(path),)).rowcount)
 
     def compact(self) -> None:
         """Clears deleted text from the search index and the write-ahead log, which keep it until rewritten.
@@ -221,6 +230,7 @@ class Index:
         """
         with self._writing() as db:
             db.execute("INSERT INTO chunks_fts(chunks_fts) VALUES ('optimize')")
+            db.execute("INSERT INTO turns_fts(turns_fts) VALUES ('optimize')")
         self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
     # Chunks
@@ -230,7 +240,7 @@ class Index:
         rows = self._rows(
             f"""SELECT {_CHUNK_COLUMNS} FROM chunks JOIN documents ON documents.id = chunks.document_id
             WHERE ?1 IS NULL OR documents.path = ?1 ORDER BY documents.id, chunks.ordinal""",  # noqa: S608
-            None if document_path is None else _path_in(document_path),
+            None if document_path is None else path_in(document_path),
         )
         return [_stored_chunk(row) for row in rows]
 
@@ -238,10 +248,19 @@ class Index:
         rows = self._rows(
             f"""SELECT {_CHUNK_COLUMNS} FROM chunks JOIN documents ON documents.id = chunks.document_id
             WHERE documents.path = ? AND chunks.ordinal = ?""",  # noqa: S608
-            _path_in(document_path),
+            path_in(document_path),
             ordinal,
         )
         return _stored_chunk(rows[0]) if rows else None
+
+    def chunks_with_ids(self, chunk_ids: Iterable[int]) -> list[StoredChunk]:
+        """Those of the chunks that are still there."""
+        rows = self._rows(
+            f"""SELECT {_CHUNK_COLUMNS} FROM json_each(?) AS wanted CROSS JOIN chunks ON chunks.id = wanted.value
+            JOIN documents ON documents.id = chunks.document_id""",  # noqa: S608
+            json.dumps(list(chunk_ids)),
+        )
+        return [_stored_chunk(row) for row in rows]
 
     def first_chunks(self, limit: int, document_ids: Collection[int] | None = None) -> list[StoredChunk]:
         """The beginnings of at most `limit` documents, those whose files changed last first."""
@@ -249,7 +268,7 @@ class Index:
             f"""SELECT {_CHUNK_COLUMNS} FROM documents JOIN chunks ON chunks.document_id = documents.id
             WHERE chunks.ordinal = 0 AND (?1 IS NULL OR documents.id IN (SELECT value FROM json_each(?1)))
             ORDER BY documents.mtime_ns DESC, documents.id LIMIT ?2""",  # noqa: S608
-            _as_json(document_ids),
+            as_json(document_ids),
             max(limit, 0),
         )
         return [_stored_chunk(row) for row in rows]
@@ -259,7 +278,7 @@ class Index:
 
         A chunk has the words of its text, its heading and its document's name. Terms are text, never query syntax.
         """
-        query = _any_of(terms)
+        query = any_of(terms)
         if not query or limit < 1:
             return []
         rows = self._rows(
@@ -275,19 +294,20 @@ class Index:
             ORDER BY badness, chunks.id""",  # noqa: S608
             query,
             limit,
-            _as_json(document_ids),
+            as_json(document_ids),
         )
         return [Hit(_stored_chunk(row[:-1]), -row[-1]) for row in rows]
 
     def chunks_without_state(self, fingerprint: str, limit: int = -1) -> list[StoredChunk]:
         """The chunks still to be steeped for a fingerprint, those worth most first; at most `limit`, −1: all.
 
-        What was used or changed last is worth most: it is what will be asked for next.
+        What was used or changed last is worth most: it is what will be asked for next. Pinned documents come before.
         """
         rows = self._rows(
             f"""SELECT {_CHUNK_COLUMNS} FROM chunks JOIN documents ON documents.id = chunks.document_id
             WHERE {_WITHOUT_STATE}
-            ORDER BY max(documents.last_used_at, documents.mtime_ns / 1000000000) DESC, documents.id, chunks.ordinal
+            ORDER BY documents.is_pinned DESC, max(documents.last_used_at, documents.mtime_ns / 1000000000) DESC,
+                documents.id, chunks.ordinal
             LIMIT ?2""",  # noqa: S608
             fingerprint,
             limit,
@@ -322,13 +342,39 @@ class Index:
         )
         return Backlog(*rows[0])
 
+    def standings(self, fingerprint: str | None) -> list[DocumentStanding]:
+        """How far each document has come, by path; for one fingerprint, or for any when none is given."""
+        rows = self._rows(
+            """WITH parts AS (
+                SELECT chunks.document_id, count(*) AS num_chunks, count(kept.chunk_id) AS num_steeped,
+                    coalesce(sum(kept.num_bytes), 0) AS num_bytes
+                FROM chunks LEFT JOIN (
+                    SELECT link.chunk_id, sum(states.num_bytes) AS num_bytes
+                    FROM chunk_states AS link JOIN states USING (fingerprint, digest)
+                    WHERE ?1 IS NULL OR link.fingerprint = ?1 GROUP BY link.chunk_id
+                ) AS kept ON kept.chunk_id = chunks.id
+                GROUP BY chunks.document_id)
+            SELECT path, folder_id, error, content_digest, coalesce(num_chunks, 0), coalesce(num_steeped, 0),
+                coalesce(parts.num_bytes, 0), documents.num_bytes, is_pinned
+            FROM documents LEFT JOIN parts ON parts.document_id = documents.id ORDER BY path""",
+            fingerprint,
+        )
+        return [_standing(row) for row in rows]
+
+    def pin(self, paths: Iterable[Path], pinned: bool) -> None:
+        """Whether documents are steeped before the others, and give room last; unknown ones are left out."""
+        with self._writing() as db:
+            db.executemany(
+                "UPDATE documents SET is_pinned = ? WHERE path = ?", [(int(pinned), path_in(path)) for path in paths]
+            )
+
     def note_use(self, chunk_ids: Iterable[int]) -> None:
         """Notes that an answer was made from these chunks, now: their documents count as recently used."""
         with self._writing() as db:
             db.executemany(
                 """UPDATE documents SET last_used_at = ?
                 WHERE id = (SELECT document_id FROM chunks WHERE id = ?)""",
-                [(_now(), chunk_id) for chunk_id in chunk_ids],
+                [(now(), chunk_id) for chunk_id in chunk_ids],
             )
 
     # States
@@ -348,7 +394,7 @@ class Index:
                 ON CONFLICT(fingerprint, digest) DO UPDATE SET
                     role = iif(excluded.role = 'preamble', 'preamble', role),
                     num_tokens = excluded.num_tokens, num_bytes = excluded.num_bytes""",
-                (key.fingerprint, key.digest, role, num_tokens, num_bytes, _now()),
+                (key.fingerprint, key.digest, role, num_tokens, num_bytes, now()),
             )
             db.executemany(
                 """INSERT INTO chunk_states(chunk_id, fingerprint, digest)
@@ -388,7 +434,7 @@ class Index:
             db.executemany(
                 """UPDATE states SET last_used_at = ?, num_hits = num_hits + 1
                 WHERE fingerprint = ? AND digest = ?""",
-                [(_now(), key.fingerprint, key.digest) for key in keys],
+                [(now(), key.fingerprint, key.digest) for key in keys],
             )
 
     def unlinked_states(self, unused_since: int | None = None) -> list[StateKey]:
@@ -400,6 +446,21 @@ class Index:
         """The states on record for a fingerprint, or all."""
         rows = self._rows("SELECT fingerprint, digest FROM states WHERE ?1 IS NULL OR fingerprint = ?1", fingerprint)
         return [StateKey(*row) for row in rows]
+
+    def states_of_document(self, path: Path, fingerprint: str) -> list[StateKey]:
+        """The states of its chunks."""
+        rows = self._rows(
+            """SELECT DISTINCT link.digest FROM documents JOIN chunks ON chunks.document_id = documents.id
+            JOIN chunk_states AS link ON link.chunk_id = chunks.id AND link.fingerprint = ?2
+            WHERE documents.path = ?1""",
+            path_in(path),
+            fingerprint,
+        )
+        return [StateKey(fingerprint, digest) for (digest,) in rows]
+
+    def state_bytes(self) -> dict[StateRole, int]:
+        """Bytes of all files on record, by what they are kept for; roles without any are left out."""
+        return dict(self._rows("SELECT role, sum(num_bytes) FROM states GROUP BY role"))
 
     # Vectors: their numbers are in one matrix file per fingerprint (`storage.vectors`), here is which row is whose
 
@@ -524,7 +585,7 @@ class Index:
         """The checksum remembered for the file, None once its size or time is another."""
         rows = self._rows(
             "SELECT sha256 FROM model_files WHERE path = ? AND num_bytes = ? AND mtime_ns = ?",
-            _path_in(path),
+            path_in(path),
             num_bytes,
             mtime_ns,
         )
@@ -534,7 +595,7 @@ class Index:
         with self._writing() as db:
             db.execute(
                 "INSERT OR REPLACE INTO model_files(path, num_bytes, mtime_ns, sha256) VALUES (?, ?, ?, ?)",
-                (_path_in(path), num_bytes, mtime_ns, sha256),
+                (path_in(path), num_bytes, mtime_ns, sha256),
             )
 
     # Numbers
@@ -552,6 +613,10 @@ class Index:
             fingerprint,
         )
         return StoreCounts(*rows[0])
+
+    def data_version(self) -> int:
+        """A number that is another one after somebody else, of this process or another, changed anything."""
+        return self._rows("PRAGMA data_version")[0][0]
 
     # Integrity: what `storage.check` asks
 
@@ -603,16 +668,16 @@ class Index:
             HAVING min(ordinal) != 0 OR max(ordinal) != count(*) - 1 OR count(DISTINCT ordinal) != count(*)
             ORDER BY documents.path"""
         )
-        return [_path_out(row[0]) for row in rows]
+        return [path_out(row[0]) for row in rows]
 
     def renumber_document(self, path: Path) -> None:
         """Numbers the document's chunks in their order and has it read again: one of them may be lost."""
         with self._writing() as db:
-            db.execute("UPDATE documents SET content_digest = '' WHERE path = ?", (_path_in(path),))
+            db.execute("UPDATE documents SET content_digest = '' WHERE path = ?", (path_in(path),))
             found = db.execute(
                 """SELECT chunks.id FROM chunks JOIN documents ON documents.id = chunks.document_id
                 WHERE documents.path = ? ORDER BY chunks.ordinal, chunks.id""",
-                (_path_in(path),),
+                (path_in(path),),
             ).fetchall()
             ordinals = [(ordinal, chunk_id) for ordinal, (chunk_id,) in enumerate(found)]
             db.executemany("UPDATE chunks SET ordinal = ? WHERE id = ?", ordinals)
@@ -793,7 +858,7 @@ def _require_folder(db: sqlite3.Connection, folder_id: int, consequence: str) ->
 def _put_version(db: sqlite3.Connection, folder_id: int, version: DocumentVersion, error: str | None) -> int:
     """Inserts or updates the document's row; returns its id, which an update keeps."""
     _require_folder(db, folder_id, f"{version.path} was not added")
-    path = _path_in(version.path)
+    path = path_in(version.path)
     db.execute(
         """INSERT INTO documents(
             folder_id, path, num_bytes, mtime_ns, content_digest, title, error, indexed_at)
@@ -808,9 +873,9 @@ def _put_version(db: sqlite3.Connection, folder_id: int, version: DocumentVersio
             version.num_bytes,
             version.mtime_ns,
             version.content_digest,
-            _storable(version.title),
-            None if error is None else _storable(error),
-            _now(),
+            storable(version.title),
+            None if error is None else storable(error),
+            now(),
         ),
     )
     return db.execute("SELECT id FROM documents WHERE path = ?", (path,)).fetchone()[0]
@@ -891,54 +956,33 @@ def _free_rows(db: sqlite3.Connection, fingerprint: str, num_rows: int) -> Itera
     yield from itertools.count(num_rows)
 
 
-def _any_of(terms: Sequence[str]) -> str:
-    """An FTS5 query for any of the words: each a quoted string, in which only the quote is special.
+def _standing(row: _Row) -> DocumentStanding:
+    path, folder_id, error, content_digest, num_chunks, num_steeped, num_state_bytes, num_bytes, is_pinned = row
+    return DocumentStanding(
+        path=path_out(path),
+        folder_id=folder_id,
+        stage=_stage(error, content_digest, num_chunks, num_steeped),
+        num_chunks=num_chunks,
+        num_steeped_chunks=num_steeped,
+        num_state_bytes=num_state_bytes,
+        num_bytes=num_bytes,
+        error=error,
+        is_pinned=bool(is_pinned),
+    )
 
-    A zero character would end the query in C: it becomes a space.
-    """
-    words = (phrase for term in terms for phrase in phrases(_storable(term).replace("\0", " ")))
-    quoted = ('"' + word.replace('"', '""') + '"' for word in words if word.strip())
-    return " OR ".join(dict.fromkeys(quoted))
 
-
-def _as_json(numbers: Collection[int] | None) -> str | None:
-    return None if numbers is None else json.dumps(list(numbers))
+def _stage(error: str | None, content_digest: str, num_chunks: int, num_steeped: int) -> DocumentStage:
+    """As `stage_counts` has it."""
+    if error is not None:
+        return DocumentStage.UNREADABLE
+    if not content_digest:
+        return DocumentStage.FOUND
+    return DocumentStage.STEEPED if num_steeped == num_chunks else DocumentStage.SEARCHABLE
 
 
 def _document(row: _Row) -> Document:
-    return Document(row[0], row[1], _path_out(row[2]), *row[3:])
+    return Document(row[0], row[1], path_out(row[2]), *row[3:-1], is_pinned=bool(row[-1]))
 
 
 def _stored_chunk(row: _Row) -> StoredChunk:
-    return StoredChunk(row[0], _path_out(row[1]), row[2], row[3], ChunkText(*row[4:]))
-
-
-def _path_in(path: Path) -> str | bytes:
-    return _name_in(str(path))
-
-
-def _name_in(text: str) -> str | bytes:
-    """Paths of Linux are bytes, nearly always UTF-8; those that are not keep their bytes."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return os.fsencode(text)
-    return text
-
-
-def _inside(folder: Path) -> tuple[str | bytes, str | bytes]:
-    """What all paths inside a folder lie between."""
-    return _name_in(f"{folder}{os.sep}"), _name_in(f"{folder}{chr(ord(os.sep) + 1)}")
-
-
-def _path_out(stored: str | bytes) -> Path:
-    return Path(os.fsdecode(stored))
-
-
-def _storable(text: str) -> str:
-    """SQLite takes UTF-8 only; a title, a reason or a query may quote a path with lone surrogates."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _now() -> int:
-    return int(time.time())
+    return StoredChunk(row[0], path_out(row[1]), row[2], row[3], ChunkText(*row[4:]))

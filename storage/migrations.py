@@ -214,6 +214,103 @@ def m007_search_words(db: "Database") -> None:
     )
 
 
+def m008_conversations(db: "Database") -> None:
+    """Conversations, their turns and search, and the states that remember them; pinned documents; speeds of models.
+
+    `states` is made anew because its CHECK has to admit a third role, and `chunk_states` because it refers to it: the
+    one that refers goes first, so that no row goes with another.
+    """
+    db.executescript(
+        """
+        CREATE TABLE new_states (
+            fingerprint TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            role TEXT NOT NULL CHECK (role IN ('chunk', 'preamble', 'conversation')),
+            num_tokens INTEGER NOT NULL,
+            num_bytes INTEGER NOT NULL,
+            created_at INTEGER NOT NULL,
+            last_used_at INTEGER NOT NULL,
+            num_hits INTEGER NOT NULL DEFAULT 0,
+            PRIMARY KEY (fingerprint, digest)
+        );
+        INSERT INTO new_states
+            SELECT fingerprint, digest, role, num_tokens, num_bytes, created_at, last_used_at, num_hits FROM states;
+        CREATE TABLE new_chunk_states (
+            chunk_id INTEGER NOT NULL REFERENCES chunks(id) ON DELETE CASCADE,
+            fingerprint TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            PRIMARY KEY (chunk_id, fingerprint),
+            FOREIGN KEY (fingerprint, digest) REFERENCES new_states(fingerprint, digest) ON DELETE CASCADE
+        );
+        INSERT INTO new_chunk_states SELECT chunk_id, fingerprint, digest FROM chunk_states;
+        DROP TABLE chunk_states;
+        DROP TABLE states;
+        ALTER TABLE new_states RENAME TO states;
+        ALTER TABLE new_chunk_states RENAME TO chunk_states;
+        CREATE INDEX states_by_use ON states(last_used_at);
+        CREATE INDEX chunk_states_by_state ON chunk_states(fingerprint, digest);
+
+        CREATE TABLE conversations (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            title TEXT NOT NULL,
+            created_at INTEGER NOT NULL,
+            changed_at INTEGER NOT NULL,
+            scope TEXT NOT NULL DEFAULT '[]',
+            branched_from INTEGER REFERENCES conversations(id) ON DELETE SET NULL
+        );
+        CREATE INDEX conversations_by_branch ON conversations(branched_from);
+        CREATE TABLE turns (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            conversation_id INTEGER NOT NULL REFERENCES conversations(id) ON DELETE CASCADE,
+            ordinal INTEGER NOT NULL,
+            question TEXT NOT NULL,
+            answer TEXT NOT NULL,
+            account TEXT NOT NULL,
+            asked_at INTEGER NOT NULL,
+            question_words TEXT,
+            answer_words TEXT,
+            UNIQUE (conversation_id, ordinal)
+        );
+        CREATE VIEW turn_words AS
+            SELECT id, coalesce(question_words, question) AS question, coalesce(answer_words, answer) AS answer
+            FROM turns;
+        CREATE VIRTUAL TABLE turns_fts USING fts5(
+            question, answer, content='turn_words', content_rowid='id',
+            tokenize="porter unicode61 remove_diacritics 2 categories 'L* N* Co M*'"
+        );
+        CREATE TRIGGER turns_fts_insert AFTER INSERT ON turns BEGIN
+            INSERT INTO turns_fts(rowid, question, answer) VALUES (
+                new.id, coalesce(new.question_words, new.question), coalesce(new.answer_words, new.answer));
+        END;
+        CREATE TRIGGER turns_fts_delete AFTER DELETE ON turns BEGIN
+            INSERT INTO turns_fts(turns_fts, rowid, question, answer) VALUES (
+                'delete', old.id,
+                coalesce(old.question_words, old.question), coalesce(old.answer_words, old.answer));
+        END;
+        CREATE TABLE conversation_states (
+            conversation_id INTEGER PRIMARY KEY REFERENCES conversations(id) ON DELETE CASCADE,
+            fingerprint TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            num_turns INTEGER NOT NULL,
+            transcript TEXT NOT NULL,
+            FOREIGN KEY (fingerprint, digest) REFERENCES states(fingerprint, digest) ON DELETE CASCADE
+        );
+        CREATE INDEX conversation_states_by_state ON conversation_states(fingerprint, digest);
+        CREATE TABLE conversation_state_chunks (
+            conversation_id INTEGER NOT NULL REFERENCES conversation_states(conversation_id) ON DELETE CASCADE,
+            chunk_id INTEGER NOT NULL,
+            PRIMARY KEY (conversation_id, chunk_id)
+        ) WITHOUT ROWID;
+
+        ALTER TABLE documents ADD COLUMN is_pinned INTEGER NOT NULL DEFAULT 0;
+        CREATE TABLE model_speeds (
+            fingerprint TEXT PRIMARY KEY NOT NULL,
+            prefill_tokens_per_s REAL NOT NULL
+        );
+        """
+    )
+
+
 def _separated(text: str | None) -> str | None:
     return None if text is None else separated(text)
 
@@ -230,6 +327,7 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m005_document_use,
     m006_vectors,
     m007_search_words,
+    m008_conversations,
 )
 
 STEP_NAMES = frozenset(step.__name__ for step in STEPS)

@@ -10,6 +10,10 @@ takes the file, then the row. What can be left is a row without a file (the next
 it) or a file without a row (the next `get` gives the row back, `adopt` links it, `sweep` removes it). Two
 processes that put and remove the same state at once end in one of these cases too.
 
+Conversations. What the model remembers of one is a state of all its tokens, from position 0 on. Its key says which
+tokens those are, not how their rows came about, which may be by blending: two conversations of the very same tokens
+share a file, and either's rows serve both. A file goes when no conversation uses it.
+
 Errors: StoreUnusable when the disk refuses, naming the file and the system's reason. A missing, damaged or
 foreign file is a Miss, never an error. The log names files and reasons, never the text of a document.
 """
@@ -17,14 +21,14 @@ foreign file is a Miss, never an error. The log names files and reasons, never t
 import contextlib
 import logging
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from storage import chunk_file
 from storage.chunk_format import num_file_bytes
 from storage.errors import ChunkFileInvalid, StoreUnusable
 from storage.index import Index
-from storage.values import ChunkState, Lookup, Miss, StateKey, StateRole
+from storage.values import ChunkState, Lookup, Miss, SavedConversation, StateKey, StateRole
 
 SWEEP_AGE_SECONDS = 3600
 """A file without a row that is younger may be between its two steps in another process."""
@@ -82,6 +86,43 @@ class StateStore:
             chunk_file.write(path, state)
         self._record(state, role, chunk_ids)
 
+    def keep_conversation(
+        self, conversation_id: int, num_turns: int, transcript: str, chunk_ids: Collection[int], state: ChunkState
+    ) -> str:
+        """Makes a conversation's memory durable, in place of the one before; `chunk_ids` are the chunks in it.
+
+        Returns why not, or nothing: the conversation or one of the chunks is gone.
+        """
+        path, before = self.path_of(state.key), self._index.remembered(conversation_id)
+        with _disk_errors(path):
+            chunk_file.write(path, state)
+        reason = self._index.remember(
+            conversation_id, state.key, state.num_tokens, num_file_bytes(state), num_turns, transcript, chunk_ids
+        )
+        if reason and not self._index.has_state(state.key):
+            self._remove_file(state.key)
+        if before and not reason:
+            self._purge({before.key})
+        return reason
+
+    def recall_conversation(self, conversation_id: int) -> SavedConversation | Miss:
+        """What was kept of a conversation, checked, in memory of its own; or why there is nothing."""
+        remembered = self._index.remembered(conversation_id)
+        if remembered is None:
+            return Miss(None, "nothing was kept of it")
+        if remembered.is_doomed:
+            return Miss(remembered.key, "a document that it holds was changed or removed")
+        found = self._read(remembered.key)
+        return found if isinstance(found, Miss) else SavedConversation(found, remembered.transcript)
+
+    def let_go_of_conversation(self, conversation_id: int, reason: str) -> None:
+        """Removes a conversation's memory, file first, then rows. The reason is logged."""
+        remembered = self._index.remembered(conversation_id)
+        if remembered:
+            _logger.info("Removed the memory of conversation %d: %s", conversation_id, reason)
+            self._index.forget_remembered(conversation_id)
+            self._purge({remembered.key})
+
     def drop(self, key: StateKey, reason: str) -> None:
         """Removes a state, file first, then row; its chunks are without state again. The reason is logged."""
         _logger.warning("Dropped the chunk state %s: %s", self.path_of(key), reason)
@@ -89,16 +130,11 @@ class StateStore:
         self._index.forget_state(key)
 
     def purge_unlinked(self) -> int:
-        """Removes the states that no chunk uses any more, preambles excepted; returns how many.
+        """Removes the states that no chunk and no conversation uses any more; returns how many. Preambles stay.
 
         Also finishes what a killed purge left undone.
         """
-        keys = self._index.unlinked_states()
-        for key in keys:
-            self._remove_file(key)
-        if keys:
-            self._index.forget_unlinked(keys)
-        return len(keys)
+        return self._purge(None)
 
     def sweep(self) -> int:
         """Removes files that nothing refers to: temporaries of killed writers, states without a row.
@@ -112,6 +148,15 @@ class StateStore:
             for path in orphans:
                 chunk_file.remove(path)
         return num_strays + len(orphans)
+
+    def _purge(self, wanted: Collection[StateKey] | None) -> int:
+        """Removes those of the states that nothing uses, all if none are given; returns how many."""
+        keys = [key for key in self._index.unlinked_states() if wanted is None or key in wanted]
+        for key in keys:
+            self._remove_file(key)
+        if keys:
+            self._index.forget_unlinked(keys)
+        return len(keys)
 
     def _read(self, key: StateKey) -> Lookup:
         path = self.path_of(key)

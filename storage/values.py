@@ -61,9 +61,12 @@ class ChunkState:
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """Why a chunk state could not be served; `damaged` when a file was there but could not be believed."""
+    """Why a state could not be served; `damaged` when a file was there but could not be believed.
 
-    key: StateKey
+    `key` is None where nothing says which state it would have been.
+    """
+
+    key: StateKey | None
     reason: str
     damaged: bool = False
 
@@ -72,8 +75,9 @@ Lookup = ChunkState | Miss
 """The answer of a state store: the state, or why there is none. Never an exception for a bad file."""
 
 
-StateRole = Literal["chunk", "preamble"]
-"""What a state is kept for. A chunk's goes when no chunk uses it; a preamble's is linked to no chunk."""
+StateRole = Literal["chunk", "preamble", "conversation"]
+"""What a state is kept for. A chunk's goes when no chunk uses it; a preamble's is linked to no chunk; a conversation's
+goes with its conversation, or as soon as a chunk whose rows it holds is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +128,30 @@ class Document:
     indexed_at: int
     last_used_at: int = 0
     """When an answer was last made from it; 0: never."""
+    is_pinned: bool = False
+    """Steeped before the others, and the last to give room."""
 
     @property
     def is_waiting(self) -> bool:
         """Whether it was found and not read yet."""
         return not self.content_digest and self.error is None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentStanding:
+    """How far a document has come, as the library shows it."""
+
+    path: Path
+    folder_id: int
+    stage: DocumentStage
+    num_chunks: int
+    num_steeped_chunks: int
+    num_state_bytes: int
+    """Of the files of its chunks' states; a state that two documents use counts for both."""
+    num_bytes: int
+    """Of its own file."""
+    error: str | None
+    is_pinned: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,3 +224,52 @@ class StoreCounts:
     num_steeped_chunks: int
     num_states: int
     num_state_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation as lists show it. `scope` are the files and folders it was restricted to; empty: all documents."""
+
+    id: int
+    title: str
+    created_at: int
+    changed_at: int
+    num_turns: int
+    scope: tuple[Path, ...] = ()
+    branched_from: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question and its answer; `ordinal` counts from 0 within its conversation.
+
+    `account` is a JSON object that storage does not look into (`app.conversations.account`).
+    """
+
+    conversation_id: int
+    ordinal: int
+    question: str
+    answer: str
+    account: str
+    asked_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationHit:
+    """A conversation that a search found, with the turn that fits best and some of its words."""
+
+    conversation: Conversation
+    ordinal: int
+    excerpt: str
+
+
+@dataclass(frozen=True, slots=True)
+class SavedConversation:
+    """What the model remembers of a conversation, as it was put away.
+
+    `state` holds the rows of every token from position 0 on; `transcript` is text that storage does not look into
+    (`engine.transcript`): which of the tokens are what.
+    """
+
+    state: ChunkState
+    transcript: str

@@ -359,7 +359,7 @@ class TestUnusedStates:
 
 class TestTheIndex:
     def test_a_search_table_that_lost_a_text_is_made_anew(self, store: Store):
-        (table,) = store.index._search_tables()
+        table, _ = store.index._search_tables()
         store.sql(f"DELETE FROM {table}_docsize WHERE id = 1; DELETE FROM {table}_data WHERE id > 10")
         (finding,) = store.find()
         assert (finding.kind, finding.subject) == (FindingKind.DAMAGED_SEARCH, table)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from app.errors import AppError
+from app.errors import AppError, WrongUse, message_of
 from app.settings import Value
 from app.terminal import Terminal, encode_anything, show_warnings
 from storage.errors import FolderConflict, StorageError, UnknownFolder
@@ -19,13 +19,15 @@ FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
     name="steep",
-    help="Steep your documents once; pour answers at once.",
-    no_args_is_help=True,
+    help="Steep your documents once; pour answers at once. Without a command, the app opens.",
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 bench = typer.Typer(help="Measure this machine.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
+models = typer.Typer(invoke_without_command=True)
+app.add_typer(models, name="models")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Model = Annotated[
@@ -37,6 +39,16 @@ Strategy = Annotated[str | None, typer.Option(help="Which tokens a blend recompu
 ContextTokens = Annotated[int | None, typer.Option(help="Tokens of documents in front of the question, at most.")]
 Steep = Annotated[bool, typer.Option(help="Steep what has no chunk state; without, documents become searchable only.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks on stderr.")]
+
+
+@app.callback()
+def open_app(context: typer.Context, model: Model = None) -> None:
+    if context.invoked_subcommand is None:
+        from app.commands import tui
+
+        tui.run({"model": model})
+    elif model is not None:
+        raise WrongUse(f"--model belongs behind the command: steep {context.invoked_subcommand} --model {model}")
 
 
 @app.command()
@@ -152,12 +164,28 @@ def doctor(
     raise typer.Exit(command.run(Terminal(quiet=quiet), deep=deep, repair=repair, as_json=json))
 
 
-@app.command()
-def models(json: Json = False) -> None:
-    """The models that could answer."""
-    from app.commands import status as command
+@models.callback()
+def show_models(context: typer.Context, json: Json = False) -> None:
+    """The models on this machine: what they are, and whether they fit."""
+    if context.invoked_subcommand is None:
+        from app.commands import models as command
 
-    command.models({}, Terminal(), as_json=json)
+        command.show({}, Terminal(), as_json=json)
+
+
+@models.command("download")
+def download_model(
+    repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="A repository on the Hugging Face hub.")],
+    file: Annotated[
+        str | None, typer.Argument(help="One of its .gguf files, or how its weights are stored: Q8_0.")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Download a model; what was interrupted goes on where it was."""
+    from app.commands import models as command
+
+    command.download(repository, file or "", Terminal(quiet=quiet), as_json=json)
 
 
 @app.command()
@@ -188,6 +216,37 @@ def bench_ttft(
         question=question or command.DEFAULT_QUESTION,
         num_rounds=rounds,
         as_json=json,
+    )
+
+
+@bench.command("conversation")
+def bench_conversation(
+    tokens: Annotated[int, typer.Option(min=256, help="How long the conversation is.")] = 4000,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; the table shows medians.")] = 5,
+    model: Model = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """What the next question of a long conversation costs after a restart, against reading it again."""
+    from app.commands import bench_conversation as command
+
+    command.run({"model": model}, Terminal(quiet=quiet), num_tokens=tokens, num_rounds=rounds, as_json=json)
+
+
+@bench.command("app")
+def bench_app(
+    documents: Annotated[int, typer.Option(min=100, help="Documents in the library that is made for it.")] = 10_000,
+    keys: Annotated[int, typer.Option(min=10, help="Keys to press each time.")] = 500,
+    starts: Annotated[int, typer.Option(min=1, help="How often the app is started.")] = 5,
+    model: Model = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """How soon the app takes a key after its start, and shows one while it steeps and while it answers."""
+    from app.commands import bench_app as command
+
+    command.run(
+        {"model": model}, Terminal(quiet=quiet), num_documents=documents, num_keys=keys, num_starts=starts, as_json=json
     )
 
 
@@ -225,15 +284,9 @@ def exit_code_of(command: Callable[[], object]) -> int:
         code = _known_exit_code(error)
         if code is None:
             raise
-        Terminal().complaint(_message_of(error))
+        Terminal().complaint(message_of(error))
         return code
     return 0
-
-
-def _message_of(error: Exception) -> str:
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename} cannot be used: {error.strerror or error}"
-    return str(error)
 
 
 def _known_exit_code(error: Exception) -> int | None:

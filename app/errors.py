@@ -2,6 +2,8 @@
 
 AppError (1)
 ├── NoModel (1)           there is no model to answer with
+├── DownloadFailed (1)    a model could not be downloaded
+├── DownloadStopped (130) somebody did not want to wait for it
 ├── ModelPartsDamaged (1) the installed parts of a starter model do not add up to it
 ├── NothingIndexed (1)    there are no documents to answer from
 ├── AlreadyRunning (1)    another process is indexing
@@ -21,6 +23,16 @@ class AppError(Exception):
 
 class NoModel(AppError):
     """There is no model to answer with."""
+
+
+class DownloadFailed(AppError):
+    """A model could not be downloaded."""
+
+
+class DownloadStopped(AppError):
+    """Somebody did not want to wait for a download; what has arrived is kept."""
+
+    exit_code = 130
 
 
 class ModelPartsDamaged(AppError):
@@ -55,3 +67,10 @@ class NotAFolder(WrongUse):
 
 class NothingFits(WrongUse):
     """No passage fits in front of the question."""
+
+
+def message_of(error: Exception) -> str:
+    """What to tell the user of an error that is meant for them."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename} cannot be used: {error.strerror or error}"
+    return str(error)

@@ -7,7 +7,7 @@ or variable is an error that names it, so that a typing mistake is not silently 
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -17,6 +17,9 @@ from app.locations import HOME_VARIABLE
 _PREFIX = "STEEP_"
 
 Value = str | int | float | bool
+
+Keys = tuple[tuple[str, str], ...]
+"""Pairs of an action's id and its keys; a tuple, since a setting must not change under whoever reads it."""
 
 STRATEGY_NAMES = ("none", "first", "deviation", "attention", "attention-deviation")
 """The names of engine.selection.STRATEGIES, here because importing the engine costs 0.5 s; a test compares them."""
@@ -28,6 +31,8 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 _RANGES: Mapping[str, tuple[float, float]] = {
     "context_tokens": (64, 1 << 24),
+    "window_tokens": (256, 1 << 24),
+    "budget_gb": (0, 1e6),
     "chunk_tokens": (32, 4096),
     "batch_tokens": (32, 8192),
     "max_answer_tokens": (1, 1 << 20),
@@ -58,6 +63,11 @@ class Settings:
     """Which tokens a blend recomputes."""
     context_tokens: int = 2048
     """Tokens of documents in front of a question, at most."""
+    window_tokens: int = 8192
+    """Tokens of a conversation that the model remembers, at most: documents, questions and answers."""
+    budget_gb: float = 0.0
+    """Gigabytes that chunk states and conversations' memories may take on disk, of all models together; 0: a tenth of
+    the free disk, 50 at most."""
     chunk_tokens: int = 512
     """Tokens of one chunk, at most. Changing it cuts, and so steeps, all documents again."""
     max_answer_tokens: int = 256
@@ -82,6 +92,11 @@ class Settings:
     """Whether steeping in the background rests while the machine runs on its battery."""
     pause_above_load: float = 0.0
     """Steeping in the background rests while other programs use more than this share of the CPUs; 0: it never does."""
+    theme: str = "steep-dark"
+    """How the app looks; its palette lists the themes there are, and writes the one chosen here."""
+    keys: Keys = ()
+    """A table `[keys]` of the config file: other keys for actions of the app ("chat.stop" = "escape,ctrl+c"); its help
+    lists the actions."""
 
     def __post_init__(self) -> None:
         for key in (*_CHOICES, *_RANGES):
@@ -92,7 +107,7 @@ def load_settings(
     config_file: Path, flags: Mapping[str, Value | None], environment: Mapping[str, str] = os.environ
 ) -> Settings:
     """Join the sources; flags that are None were not given. Raises `SettingsInvalid`."""
-    values: dict[str, Value] = {}
+    values: dict[str, Value | Keys] = {}
     for key, value in _from_file(config_file).items():
         values[key] = _checked(key, value, f"{config_file}")
     for name, text in environment.items():
@@ -125,8 +140,10 @@ def _known(key: str, where: str) -> str:
     raise SettingsInvalid(f"unknown setting {key!r} ({where}); {hint}")
 
 
-def _checked(key: str, value: object, where: str) -> Value:
+def _checked(key: str, value: object, where: str) -> Value | Keys:
     wanted = _TYPES[_known(key, where)]
+    if wanted is tuple:
+        return _table(key, value, where)
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, wanted) or isinstance(value, bool) != (wanted is bool):
@@ -136,8 +153,26 @@ def _checked(key: str, value: object, where: str) -> Value:
     return value
 
 
+def _table(key: str, value: object, where: str) -> Keys:
+    pairs = tuple(_flat(value)) if isinstance(value, dict) else ()
+    if isinstance(value, dict) and all(isinstance(text, str) and text for _, text in pairs):
+        return tuple((name, str(text)) for name, text in pairs)
+    raise SettingsInvalid(f'{key} ({where}) must be a table of texts ("chat.stop" = "escape"); got {value!r}')
+
+
+def _flat(table: Mapping[str, object], above: str = "") -> Iterator[tuple[str, object]]:
+    """TOML reads `chat.stop = "x"` without quotes as a table `chat` within the table; both are meant alike."""
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
+
+
 def _parsed(key: str, text: str, where: str) -> Value:
     wanted = _TYPES[_known(key, where)]
+    if wanted is tuple:
+        raise SettingsInvalid(f"{key} ({where}) can be set in the config file only, as a table")
     try:
         value = _TRUTHS[text.lower()] if wanted is bool else wanted(text)
     except (ValueError, KeyError):

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
+from app.budget import budget_bytes, make_room
 from app.locations import Locations
+from app.settings import Settings
 from engine.ports import StateShelf
 from storage.content_key import fingerprint, state_key
 from storage.index import Index
 from storage.store import StateStore
-from storage.values import ChunkState, FingerprintFacts, Lookup, StateKey
+from storage.values import ChunkState, FingerprintFacts, Lookup, Miss, SavedConversation, StateKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,9 @@ class StoreShelf:
 
     store: StateStore
     fingerprint: str
+    index: Index
+    settings: Settings
+    locations: Locations
 
     def get(self, first_position: int, token_ids: tuple[int, ...]) -> Lookup:
         role = "preamble" if first_position == 0 else "chunk"
@@ -36,16 +41,43 @@ class StoreShelf:
     def reject(self, first_position: int, token_ids: tuple[int, ...], reason: str) -> None:
         self.store.drop(self._key(first_position, token_ids), reason)
 
+    def recall(self, conversation_id: int) -> SavedConversation | Miss:
+        remembered = self.index.remembered(conversation_id)
+        if remembered and remembered.key.fingerprint != self.fingerprint:
+            return Miss(remembered.key, "another model, or other settings, made it")
+        return self.store.recall_conversation(conversation_id)
+
+    def keep(
+        self,
+        conversation_id: int,
+        num_turns: int,
+        transcript: str,
+        chunk_ids: tuple[int, ...],
+        state: tuple[tuple[int, ...], bytearray],
+    ) -> str:
+        token_ids, blob = state
+        budget = budget_bytes(self.settings, self.locations.states_dir, self.index)
+        if reason := make_room(self.index, self.store, budget, len(blob), conversation_id):
+            return reason
+        memory = ChunkState(self._key(0, token_ids), token_ids, blob, 0)
+        return self.store.keep_conversation(conversation_id, num_turns, transcript, chunk_ids, memory)
+
+    def let_go(self, conversation_id: int, reason: str) -> None:
+        self.store.let_go_of_conversation(conversation_id, reason)
+
     def _key(self, first_position: int, token_ids: tuple[int, ...]) -> StateKey:
         return state_key(self.fingerprint, first_position, token_ids)
 
 
-def shelf_opener(locations: Locations) -> Callable[[FingerprintFacts], AbstractContextManager[StateShelf]]:
+def shelf_opener(
+    locations: Locations, settings: Settings
+) -> Callable[[FingerprintFacts], AbstractContextManager[StateShelf]]:
     """An `engine.ports.OpenShelf`: the compute thread gets an index connection of its own."""
 
     @contextmanager
     def open_shelf(facts: FingerprintFacts) -> Iterator[StateShelf]:
         with Index(locations.index_file) as index:
-            yield StoreShelf(StateStore(locations.states_dir, index), fingerprint(facts))
+            store = StateStore(locations.states_dir, index)
+            yield StoreShelf(store, fingerprint(facts), index, settings, locations)
 
     return open_shelf

@@ -115,6 +115,7 @@ class _Loop:
         self._moved = threading.Event()
         """Set when something happened since `Standing` was told."""
         self._told_standing_at = float("-inf")
+        self._seen_version = 0
 
     def tell_of_steeping(self, event: SteeperEvent) -> None:
         """From the steeper's thread."""
@@ -145,6 +146,7 @@ class _Loop:
         if time.monotonic() - self._looked_at_folders < _FOLDERS_SECONDS:
             return
         self._looked_at_folders = time.monotonic()
+        self._note_what_others_changed()
         folders = self._parts.index.folders()
         new = [folder for folder in folders if folder not in self._folders]
         if folders != self._folders:
@@ -158,6 +160,15 @@ class _Loop:
             # Being found soon is worth more than answering soon, and both at once are slow.
             with self._rest.resting("documents are being read"):
                 self._sweep([(folder, folder.path) for folder in new])
+
+    def _note_what_others_changed(self) -> None:
+        """There may be more to steep than before, or in another order: states were dropped, documents pinned."""
+        version = self._parts.index.data_version()
+        if version != self._seen_version:
+            self._seen_version = version
+            self._moved.set()
+            if self.steeper:
+                self.steeper.wake()
 
     def _take(self, changes: Changes) -> None:
         self._update(self._inside(changes.paths))

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.locations import Locations, find_locations
-from app.model_choice import choose_model, model_identity
+from app.models.choice import choose_model
+from app.models.identity import model_identity
 from app.settings import Settings, Value, load_settings
 from app.terminal import Terminal
 from storage.index import Index
@@ -75,7 +76,16 @@ def open_parts(flags: Mapping[str, Value | None], *, for_engine: bool = False) -
 
 @contextmanager
 def open_engine(parts: Parts, terminal: Terminal, *, context_tokens: int, question: str = "") -> Iterator[Engine]:
-    """Choose and load the model, start the compute thread, and stop it at the end."""
+    """Choose and load the model for questions one by one, start the compute thread, and stop it at the end."""
+    path = _chosen_model(parts, terminal)
+    num_cells = _num_cells(parts.settings, context_tokens, len(question))
+    with engine_of(parts, path, num_cells) as engine:
+        yield engine
+
+
+@contextmanager
+def engine_of(parts: Parts, model_path: Path, num_cells: int) -> Iterator[Engine]:
+    """Load a model with room for prompts and answers of `num_cells` tokens, or as many as it was trained for."""
     from app.shelf import shelf_opener
     from engine.gguf_header import read_header
     from engine.model import ContextOptions
@@ -83,13 +93,11 @@ def open_engine(parts: Parts, terminal: Terminal, *, context_tokens: int, questi
     from engine.session import SessionOptions
     from storage.content_key import fingerprint
 
-    path = _chosen_model(parts, terminal)
-    window = _window(read_header(path).of_architecture("context_length"))
-    settings = parts.settings
-    num_cells = _num_cells(settings, context_tokens, len(question), window)
+    window = _window(read_header(model_path).of_architecture("context_length"))
+    settings, num_cells = parts.settings, min(num_cells, window)
     options = SessionOptions(
-        model_path=path,
-        model_identity=model_identity(path, parts.index),
+        model_path=model_path,
+        model_identity=model_identity(model_path, parts.index),
         gpu_layers=settings.gpu_layers,
         context=ContextOptions(
             num_cells=num_cells + settings.batch_tokens,
@@ -99,9 +107,9 @@ def open_engine(parts: Parts, terminal: Terminal, *, context_tokens: int, questi
         ),
         longest_chunk=min(_LONGEST_CHUNK * settings.chunk_tokens, num_cells),
     )
-    with Runtime(options, shelf_opener(parts.locations)) as runtime:
+    with Runtime(options, shelf_opener(parts.locations, settings)) as runtime:
         ready = runtime.wait_ready()
-        yield Engine(runtime, ready, path, fingerprint(ready.facts), window, options.longest_chunk)
+        yield Engine(runtime, ready, model_path, fingerprint(ready.facts), window, options.longest_chunk)
 
 
 @contextmanager
@@ -126,7 +134,7 @@ def _window(context_length: object) -> int:
     return context_length if isinstance(context_length, int) and context_length > 0 else _UNKNOWN_WINDOW
 
 
-def _num_cells(settings: Settings, context_tokens: int, question_length: int, window: int) -> int:
+def _num_cells(settings: Settings, context_tokens: int, question_length: int) -> int:
     """KV cells of the longest prompt with its answer, without the scratch cells of redirected tokens."""
     question = max(_MIN_QUESTION_CELLS, question_length // _CHARACTERS_PER_TOKEN)
-    return min(_PREAMBLE_CELLS + context_tokens + question + settings.max_answer_tokens, window)
+    return _PREAMBLE_CELLS + context_tokens + question + settings.max_answer_tokens

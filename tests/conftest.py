@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.starter_model import STARTERS, StarterModel, join
+from app.models.starter import STARTERS, StarterModel, join
 from tests import minilm
 from tests.tiny_model import write_tiny_model
 

@@ -4,17 +4,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from storage.values import ChunkState, FingerprintFacts, Lookup, Miss, StateKey
+from storage.values import ChunkState, FingerprintFacts, Lookup, Miss, SavedConversation, StateKey
 
 _KEY = StateKey("0" * 32, "0" * 40)
 
 
 @dataclass
 class MemoryShelf:
-    """`engine.ports.StateShelf` over a dictionary; remembers what was rejected."""
+    """`engine.ports.StateShelf` over dictionaries; remembers what was rejected."""
 
     blobs: dict[tuple[int, tuple[int, ...]], bytes] = field(default_factory=dict)
     rejected: list[str] = field(default_factory=list)
+    kept: dict[int, SavedConversation] = field(default_factory=dict)
+    kept_chunk_ids: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    let_go_because: list[str] = field(default_factory=list)
+    why_full: str = ""
+    """Why nothing more is kept."""
 
     def get(self, first_position: int, token_ids: tuple[int, ...]) -> Lookup:
         blob = self.blobs.get((first_position, token_ids))
@@ -31,6 +36,28 @@ class MemoryShelf:
     def reject(self, first_position: int, token_ids: tuple[int, ...], reason: str) -> None:
         self.rejected.append(reason)
         del self.blobs[first_position, token_ids]
+
+    def recall(self, conversation_id: int) -> SavedConversation | Miss:
+        return self.kept.get(conversation_id, Miss(_KEY, "nothing was kept of it"))
+
+    def keep(
+        self,
+        conversation_id: int,
+        num_turns: int,
+        transcript: str,
+        chunk_ids: tuple[int, ...],
+        state: tuple[tuple[int, ...], bytearray],
+    ) -> str:
+        if self.why_full:
+            return self.why_full
+        token_ids, blob = state
+        self.kept[conversation_id] = SavedConversation(ChunkState(_KEY, token_ids, bytes(blob), 0), transcript)
+        self.kept_chunk_ids[conversation_id] = chunk_ids
+        return ""
+
+    def let_go(self, conversation_id: int, reason: str) -> None:
+        self.let_go_because.append(reason)
+        self.kept.pop(conversation_id, None)
 
     @contextmanager
     def opened(self, facts: FingerprintFacts) -> Iterator["MemoryShelf"]:

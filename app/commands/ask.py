@@ -3,41 +3,24 @@
 import socket
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING
 
-from app.citation import Quote, quote
+from app.asking import account_of, find, request_of
 from app.commands.ask_account import source_lines, timing_lines
 from app.commands.steeping import steep
+from app.conversations.account import Account
 from app.errors import NothingIndexed, WrongUse
 from app.precedence import QuestionsFirst, asking
-from app.prompt_chunks import fitting_chunks
 from app.search.dense import open_dense
 from app.search.document_filter import documents_in
-from app.search.retrieval import Retrieved, retrieve
-from app.settings import Settings, Value
+from app.settings import Value
 from app.terminal import ShowProgress, Terminal
 from app.wiring import Engine, Parts, open_engine, open_parts
 from app.wording import counted
-from storage.values import Hit
 
 if TYPE_CHECKING:
-    from engine.requests import AnswerDone, AnswerEvent, AnswerRequest, ChunkUse
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """An answer with what the app adds: passages and quotes by chunk, and retrieval's time."""
-
-    done: "AnswerDone"
-    hits: Mapping[int, Hit]
-    quotes: Mapping[int, Quote]
-    retrieve_ms: float
-    model_name: str
-    model_load_ms: float
-    notices: tuple[str, ...]
+    from engine.requests import AnswerDone, AnswerEvent, AnswerRequest
 
 
 def run(
@@ -64,15 +47,15 @@ def run(
                 engine = stack.enter_context(
                     open_engine(parts, terminal, context_tokens=context_tokens, question=question)
                 )
-                answered = _answer(question, document_ids, parts, engine, terminal, stream=not as_json)
+                done, account = _answer(question, document_ids, parts, engine, terminal, stream=not as_json)
             if as_json:
-                terminal.json(as_object(answered))
+                terminal.json({"answer": done.text, **account.as_object()})
             else:
-                _print_account(answered, terminal)
-            parts.index.note_use(use.chunk_id for use in answered.done.uses)
-            if steep_missing and answered.done.missing:
+                _print_account(account, terminal)
+            parts.index.note_use(source.chunk_id for source in account.sources)
+            if steep_missing and done.missing:
                 stack.enter_context(QuestionsFirst(parts.locations, parts.settings, engine.runtime))
-                steep(engine, answered.done.missing, terminal)
+                steep(engine, done.missing, terminal)
 
 
 def _answer(
@@ -83,70 +66,12 @@ def _answer(
     terminal: Terminal,
     *,
     stream: bool,
-) -> Answered:
-    started = perf_counter()
-    context_tokens, notices = _context_tokens(question, parts.settings, engine)
+) -> "tuple[AnswerDone, Account]":
     with open_dense(parts) as dense:
         search = dense.search if dense else None
-        found = retrieve(parts.index, question, context_tokens, dense=search, document_ids=document_ids)
-    if not found.matched:
-        notices.append("No passage matches the question's words; these are the beginnings of documents.")
-    retrieve_ms = (perf_counter() - started) * 1e3
-    done = _stream(_request(question, found, parts.settings, engine, context_tokens), engine, terminal, stream=stream)
-    hits = {hit.chunk.id: hit for hit in found.hits}
-    return Answered(
-        done=done,
-        hits=hits,
-        quotes=_quotes(question, done, hits),
-        retrieve_ms=retrieve_ms,
-        model_name=engine.ready.model_name,
-        model_load_ms=engine.ready.load_ms,
-        notices=(*notices, *done.notices),
-    )
-
-
-def _quotes(question: str, done: "AnswerDone", hits: Mapping[int, Hit]) -> dict[int, Quote]:
-    """What supports the answer, of each chunk that does."""
-    chunks = {use.chunk_id: hits[use.chunk_id].chunk.chunk for use in done.uses}
-    quotes = {chunk_id: quote(chunk, question, done.text) for chunk_id, chunk in chunks.items()}
-    return {chunk_id: found for chunk_id, found in quotes.items() if found}
-
-
-def _context_tokens(question: str, settings: Settings, engine: Engine) -> tuple[int, list[str]]:
-    """Tokens that are left for documents, and a notice if those are fewer than the settings say."""
-    frame, name = engine.ready.frame, engine.ready.model_name
-    num_question_tokens = len(frame.question(question, settings.instructions))
-    room = engine.window - len(frame.preamble) - num_question_tokens - settings.max_answer_tokens
-    if room < 1:
-        raise WrongUse(
-            f"the question ({counted(num_question_tokens, 'token')}) and its answer (max_answer_tokens = "
-            f"{settings.max_answer_tokens:,}) leave no room for documents in the {engine.window:,} tokens that "
-            f"{name} can hold. Ask a shorter question, or lower max_answer_tokens."
-        )
-    if room >= settings.context_tokens:
-        return settings.context_tokens, []
-    notice = (
-        f"{name} can hold {engine.window:,} tokens: documents got {room:,} of them instead of "
-        f"{settings.context_tokens:,} (context_tokens)."
-    )
-    return room, [notice]
-
-
-def _request(
-    question: str, found: Retrieved, settings: Settings, engine: Engine, context_tokens: int
-) -> "AnswerRequest":
-    from engine.requests import AnswerRequest, Mode, Sampling
-
-    return AnswerRequest(
-        question=question,
-        chunks=fitting_chunks(engine.ready.frame, found.hits, context_tokens),
-        mode=Mode(settings.mode),
-        ratio=settings.ratio,
-        strategy=settings.strategy,
-        sampling=Sampling(settings.temperature, settings.top_p, settings.seed),
-        max_answer_tokens=settings.max_answer_tokens,
-        instructions=settings.instructions,
-    )
+        found = find(question, parts, engine, search, document_ids=document_ids)
+    done = _stream(request_of(question, found, parts.settings), engine, terminal, stream=stream)
+    return done, account_of(question, found, engine, done)
 
 
 def _stream(request: "AnswerRequest", engine: Engine, terminal: Terminal, *, stream: bool) -> "AnswerDone":
@@ -184,83 +109,12 @@ def _follow_answer(event: "AnswerEvent", events: "Iterator[AnswerEvent]", termin
     return event
 
 
-# --- for people
-
-
-def _print_account(answered: Answered, terminal: Terminal) -> None:
+def _print_account(account: Account, terminal: Terminal) -> None:
     terminal.data("")
-    uses, host = _most_used_first(answered), socket.gethostname()
-    for line in source_lines(uses, answered.hits, answered.quotes, terminal.width, host):
+    for line in source_lines(account.sources, terminal.width, socket.gethostname()):
         terminal.data(line.text, line.style, line.links)
     terminal.data("")
-    for line in timing_lines(answered.done, answered.retrieve_ms):
+    for line in timing_lines(account):
         terminal.data(line, style="dim")
-    for notice in answered.notices:
+    for notice in account.notices:
         terminal.remark(notice, style="yellow")
-
-
-def _most_used_first(answered: Answered) -> "list[ChunkUse]":
-    """By the question's attention; where that was not measured, by the match."""
-    return sorted(
-        answered.done.uses, key=lambda use: (use.attention or 0.0, answered.hits[use.chunk_id].score), reverse=True
-    )
-
-
-# --- for programs
-
-
-def as_object(answered: Answered) -> dict[str, object]:
-    """The contract of `steep ask --json`."""
-    done = answered.done
-    return {
-        "answer": done.text,
-        "mode": str(done.mode),
-        "model": answered.model_name,
-        "sources": [_source(use, answered) for use in _most_used_first(answered)],
-        "kv": {**_kv(done.uses), "loaded_bytes": done.num_loaded_bytes},
-        "timing": _timing(answered),
-        "notices": list(answered.notices),
-    }
-
-
-def _source(use: "ChunkUse", answered: Answered) -> dict[str, object]:
-    hit, found = answered.hits[use.chunk_id], answered.quotes.get(use.chunk_id)
-    chunk = hit.chunk.chunk
-    return {
-        "path": str(hit.chunk.document_path),
-        "page": chunk.page,
-        "heading": chunk.heading,
-        "start": chunk.start,
-        "end": chunk.end,
-        "quote": found and asdict(found),
-        "score": round(hit.score, 4),
-        "attention": None if use.attention is None else round(use.attention, 4),
-        "tokens": use.num_tokens,
-        "loaded": use.num_loaded,
-        "recomputed": use.num_recomputed,
-        "computed": use.num_computed,
-    }
-
-
-def _kv(uses: "Sequence[ChunkUse]") -> dict[str, int]:
-    return {
-        "context_tokens": sum(use.num_tokens for use in uses),
-        "loaded_tokens": sum(use.num_loaded for use in uses),
-        "recomputed_tokens": sum(use.num_recomputed for use in uses),
-        "computed_tokens": sum(use.num_computed for use in uses),
-    }
-
-
-def _timing(answered: Answered) -> dict[str, float]:
-    times = answered.done.times
-    figures = {
-        "retrieve_ms": answered.retrieve_ms,
-        "load_ms": times.load_ms,
-        "score_ms": times.score_ms,
-        "recompute_ms": times.recompute_ms,
-        "ttft_ms": answered.retrieve_ms + times.first_token_ms,
-        "total_ms": answered.retrieve_ms + times.total_ms,
-        "tokens_per_s": times.tokens_per_s,
-        "model_load_ms": answered.model_load_ms,
-    }
-    return {name: round(value, 3) for name, value in figures.items()}

@@ -1,19 +1,15 @@
 """The account of an answer as lines for people: its sources in columns, and where its milliseconds went. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
 from app.citation import Quote
+from app.conversations.account import Account, Source
 from app.file_uri import file_uri
 from app.terminal import Link, printable
 from app.wording import counted, display_path, duration
-from storage.values import Hit
-
-if TYPE_CHECKING:
-    from engine.requests import AnswerDone, ChunkUse
 
 _COUNTS = ("loaded", "recomputed", "computed")
 _MARGIN = 2
@@ -31,45 +27,37 @@ class Line:
     links: tuple[Link, ...] = ()
 
 
-def source_lines(
-    uses: "Sequence[ChunkUse]", hits: Mapping[int, Hit], quotes: Mapping[int, Quote], width: int | None, host: str
-) -> Iterator[Line]:
-    """A heading, then a line per chunk, and below the first ones the chunk's quote, if `quotes` has it.
+def source_lines(sources: Sequence[Source], width: int | None, host: str) -> Iterator[Line]:
+    """A heading, then a line per source, and below the first ones that have a quote that quote.
 
     Names and quotes are shortened to keep lines within `width` columns, if it is given. `host` is this machine's name.
     """
-    names = [_name(hits[use.chunk_id]) for use in uses]
+    names = [_name(source) for source in sources]
     tails = "".join(f"{count:>{len(count) + _MARGIN}}" for count in _COUNTS)
-    shares = [f"{use.attention:.0%}" if use.attention is not None else "" for use in uses]
+    shares = [f"{source.attention:.0%}" if source.attention is not None else "" for source in sources]
     lead = max(map(len, shares), default=0)
     indent = _MARGIN + (lead + _MARGIN if lead else 0)
     longest = max((cell_len(name) for name in names), default=0)
     room = longest if width is None else min(longest, max(width - indent - len(tails), 1))
-    quoted = [use.chunk_id for use in uses if use.chunk_id in quotes][:_MAX_NUM_QUOTES]
+    quoted = [source for source in sources if source.quote][:_MAX_NUM_QUOTES]
     yield Line(_fitted("Sources", indent + room) + tails, "bold")
-    for use, name, share in zip(uses, names, shares, strict=True):
+    for source, name, share in zip(sources, names, shares, strict=True):
         front = " " * _MARGIN + (f"{share:>{lead}}" + " " * _MARGIN if lead else "")
         shown = _shortened(name, room)
-        link = Link(len(front), len(front) + len(shown), _uri(hits[use.chunk_id], host))
-        yield Line(front + _fitted(name, room) + _numbers(use), links=(link,))
-        if use.chunk_id in quoted:
-            yield _quote_line(quotes[use.chunk_id], indent, width)
+        link = Link(len(front), len(front) + len(shown), file_uri(source.path, source.page, host))
+        yield Line(front + _fitted(name, room) + _numbers(source), links=(link,))
+        if source.quote and source in quoted:
+            yield _quote_line(source.quote, indent, width)
 
 
-def _name(hit: Hit) -> str:
-    chunk = hit.chunk.chunk
-    place = f"page {chunk.page}" if chunk.page else chunk.heading
-    name = display_path(hit.chunk.document_path) + (f", {place}" if place else "")
-    return _one_line(name)
+def _name(source: Source) -> str:
+    place = f"page {source.page}" if source.page else source.heading
+    return _one_line(display_path(source.path) + (f", {place}" if place else ""))
 
 
 def _one_line(name: str) -> str:
     """The name as the terminal will show it: what it replaces takes a column, and file names may hold line ends."""
     return printable(name).replace("\n", "\ufffd").replace("\t", "\ufffd")
-
-
-def _uri(hit: Hit, host: str) -> str:
-    return file_uri(hit.chunk.document_path, hit.chunk.chunk.page, host)
 
 
 def _quote_line(quote: Quote, indent: int, width: int | None) -> Line:
@@ -79,8 +67,8 @@ def _quote_line(quote: Quote, indent: int, width: int | None) -> Line:
     return Line(f"{' ' * indent}“{text}”", "dim")
 
 
-def _numbers(use: "ChunkUse") -> str:
-    numbers = (use.num_loaded, use.num_recomputed, use.num_computed)
+def _numbers(source: Source) -> str:
+    numbers = (source.num_loaded, source.num_recomputed, source.num_computed)
     return "".join(f"{number or '–':>{len(count) + _MARGIN}}" for number, count in zip(numbers, _COUNTS, strict=True))
 
 
@@ -94,17 +82,17 @@ def _shortened(text: str, width: int) -> str:
     return text if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
 
 
-def timing_lines(done: "AnswerDone", retrieve_ms: float) -> Iterator[str]:
+def timing_lines(account: Account) -> Iterator[str]:
     """How the context came about, what the first token waited for, how fast the rest came."""
-    times = done.times
+    timing = account.timing
     stages = (
-        ("retrieve", retrieve_ms),
-        ("load", times.load_ms),
-        ("score", times.score_ms),
-        ("recompute", times.recompute_ms),
+        ("retrieve", timing.retrieve_ms),
+        ("load", timing.load_ms),
+        ("score", timing.score_ms),
+        ("recompute", timing.recompute_ms),
     )
     spent = ", ".join(f"{name} {duration(value)}" for name, value in stages)
-    num_context_tokens = sum(use.num_tokens for use in done.uses)
-    yield f"Context      {counted(num_context_tokens, 'token')} in {counted(len(done.uses), 'chunk')} ({done.mode})"
-    yield f"First token  {duration(retrieve_ms + times.first_token_ms)}: {spent}"
-    yield f"Answer       {counted(done.num_answer_tokens, 'token')}, {times.tokens_per_s:.1f} tokens/s"
+    num_chunks = counted(len(account.sources), "chunk")
+    yield f"Context      {counted(account.num_context_tokens, 'token')} in {num_chunks} ({account.mode})"
+    yield f"First token  {duration(timing.ttft_ms)}: {spent}"
+    yield f"Answer       {counted(account.num_answer_tokens, 'token')}, {timing.tokens_per_s:.1f} tokens/s"

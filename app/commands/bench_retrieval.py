@@ -24,7 +24,7 @@ from typing import Any
 
 from app.errors import WrongUse
 from app.locations import Locations, find_locations
-from app.model_choice import NO_EMBEDDING_MODEL, choose_embedding_model
+from app.models.choice import NO_EMBEDDING_MODEL, choose_embedding_model
 from app.search.dense import DenseIndex, open_dense
 from app.search.retrieval import NUM_SEARCHED, ranked
 from app.settings import Settings, Value, load_settings

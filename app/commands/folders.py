@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from app.errors import NotAFolder
 from app.folders.scan import scan
-from app.search.dense import purge_vectors
+from app.library.actions import forget_folder, watch_folder
 from app.terminal import Terminal
 from app.wiring import open_parts
 from app.wording import counted
@@ -12,13 +11,9 @@ from app.wording import counted
 
 def add(folder: Path, terminal: Terminal, *, as_json: bool) -> None:
     """Watch a folder; reads nothing yet."""
-    path = folder.expanduser().resolve()
-    if not path.is_dir():
-        kind = "is a file" if path.exists() else "does not exist"
-        raise NotAFolder(f"{folder} {kind}; give a folder, e.g. steep add ~/Documents")
     with open_parts({}) as parts:
-        added = parts.index.add_folder(path)
-    num_files = len(scan(path).files)
+        added = watch_folder(parts, folder)
+    num_files = len(scan(added.path).files)
     if as_json:
         terminal.json({"path": str(added.path), "num_documents_found": num_files})
         return
@@ -33,9 +28,7 @@ def remove(folder: Path, terminal: Terminal, *, as_json: bool) -> None:
     """Stop watching a folder and purge what was kept of it: text, index rows, chunk states and vectors."""
     path = folder.expanduser().resolve()
     with open_parts({}) as parts:
-        parts.index.remove_folder(path)
-        num_purged = parts.store.purge_unlinked()
-        purge_vectors(parts)
+        num_purged = forget_folder(parts, path)
     if as_json:
         terminal.json({"path": str(path), "num_states_purged": num_purged})
     else:

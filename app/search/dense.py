@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.model_choice import EmbeddingChoice, choose_embedding_model, known_identity, model_identity
+from app.models.choice import EmbeddingChoice, choose_embedding_model
+from app.models.identity import known_identity, model_identity
 from app.wiring import Parts
 from storage.values import Hit, TextWithoutVector
 

@@ -17,6 +17,9 @@ from typing import Any
 WAIT_SECONDS = 60
 """Far more than anything here takes: a machine that is busy must not fail a test."""
 
+_NOT_INHERITED = ("STEEP_", "XDG_", "HF_", "HUGGINGFACE_", "LLAMA_CACHE", "COLUMNS", "NO_COLOR", "FORCE_COLOR")
+"""What variables begin with that would change what a program does."""
+
 _PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 24, 1, 2
 
 
@@ -61,12 +64,12 @@ class Program:
         return " ".join(done.stderr.replace("│", " ").split())
 
     @contextmanager
-    def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    def started(self, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
         """A command that still runs; it is killed at the end if it has not ended."""
         with subprocess.Popen(
             self._command(arguments),
             cwd=self.folder,
-            env=self._environment({}),
+            env=self._environment(environment),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
@@ -104,11 +107,12 @@ class Program:
         return [sys.executable, "-m", "app", *arguments]
 
     def _environment(self, changes: dict[str, str]) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("STEEP_", "COLUMNS"))}
-        for name in ("NO_COLOR", "FORCE_COLOR"):
-            inherited.pop(name, None)
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
         # One thread: two of them wait for each other at every node of the graph, long on a busy machine.
         ours = {"STEEP_HOME": str(self.home), "STEEP_MODEL": str(self.model), "STEEP_THREADS": "1", "TERM": "xterm"}
+        # Whose models those are that other programs keep on this machine is none of a test's business.
+        home = self.home / "user"
+        ours |= {"HOME": str(home), "USERPROFILE": str(home), "OLLAMA_MODELS": str(home / ".ollama")}
         return inherited | ours | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])} | changes
 
 

@@ -1,4 +1,5 @@
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,28 +7,37 @@ from rich.cells import cell_len
 
 from app.citation import Quote
 from app.commands.ask_account import Line, source_lines, timing_lines
-from engine.requests import AnswerDone, ChunkUse, Mode, StageTimes
-from storage.values import ChunkText, Hit, StoredChunk
+from app.conversations.account import Account, Source, Timing
 
 HEADINGS = [None, "Goats", "茶の" * 30]
 
 
-def hit(number: int, heading: str | None, name: str = "") -> Hit:
-    chunk = ChunkText(0, 1, 3 if heading == "Goats" else None, heading, "text", 1)
-    return Hit(StoredChunk(number, Path("/documents") / (name or f"{number}.pdf"), "a", 0, chunk), 1.0)
+def source(number: int, heading: str | None = None, name: str = "", quote: Quote | None = None) -> Source:
+    return Source(
+        chunk_id=number,
+        path=Path("/documents") / (name or f"{number}.pdf"),
+        page=3 if heading == "Goats" else None,
+        heading=heading,
+        start=0,
+        end=1,
+        quote=quote,
+        score=1.0,
+        attention=0.05 + number / 10,
+        num_tokens=30,
+        num_loaded=20,
+        num_recomputed=10,
+    )
 
 
-HITS = {number: hit(number, heading) for number, heading in enumerate(HEADINGS)}
-USES = [ChunkUse(number, 30, num_loaded=20, num_recomputed=10, attention=0.05 + number / 10) for number in HITS]
+SOURCES = [source(number, heading) for number, heading in enumerate(HEADINGS)]
 
 
-def lines_of(
-    width: int | None = None,
-    uses: Sequence[ChunkUse] = USES,
-    hits: Mapping[int, Hit] = HITS,
-    quotes: Mapping[int, Quote] | None = None,
-) -> list[Line]:
-    return list(source_lines(uses, hits, quotes or {}, width, "teahouse"))
+def lines_of(width: int | None = None, sources: Sequence[Source] = SOURCES) -> list[Line]:
+    return list(source_lines(sources, width, "teahouse"))
+
+
+def quoting(quotes: Mapping[int, Quote], sources: Sequence[Source] = SOURCES) -> list[Source]:
+    return [replace(source, quote=quotes.get(source.chunk_id)) for source in sources]
 
 
 def linked(line: Line) -> dict[str, str]:
@@ -64,21 +74,21 @@ def test_the_name_alone_is_a_link_to_its_place(width: int | None):
 
 
 def test_a_name_with_control_characters_stays_on_its_line_and_in_its_column():
-    hits = {0: hit(0, None, "a\nb\x1b[2Jc\t\udce9.txt"), 1: hit(1, None)}
-    heading, line, other = lines_of(uses=USES[:2], hits=hits)
+    heading, line, other = lines_of(sources=[source(0, name="a\nb\x1b[2Jc\t\udce9.txt"), source(1)])
     assert "a\ufffdb\ufffd[2Jc\ufffd\ufffd.txt" in line.text
     assert cell_len(line.text) == cell_len(other.text) == cell_len(heading.text)
     assert linked(line).popitem()[1] == "file://teahouse/documents/a%0Ab%1B%5B2Jc%09%E9.txt"
 
 
 def test_without_measured_attention_there_is_no_share():
-    heading, line = lines_of(uses=[ChunkUse(0, 30, num_computed=30)])
+    unmeasured = replace(source(0), attention=None, num_loaded=0, num_recomputed=0, num_computed=30)
+    heading, line = lines_of(sources=[unmeasured])
     assert line.text.split() == ["/documents/0.pdf", "–", "–", "30"]
     assert len(heading.text) == len(line.text)
 
 
 def test_a_quote_stands_dim_below_the_name_of_its_source():
-    _, _, name, quote, _ = lines_of(quotes={1: Quote(3, 20, "The oldest goat\n  is called\x1bAdmiral.")})
+    _, _, name, quote, _ = lines_of(sources=quoting({1: Quote(3, 20, "The oldest goat\n  is called\x1bAdmiral.")}))
     assert quote.text.strip() == "“The oldest goat is called\ufffdAdmiral.”"
     assert quote.style == "dim"
     assert quote.text.index("“") == name.text.index("/documents")
@@ -86,23 +96,21 @@ def test_a_quote_stands_dim_below_the_name_of_its_source():
 
 @pytest.mark.parametrize("words", ["goats " * 60, "茶" * 60])
 def test_a_quote_is_shortened_to_the_width(words: str):
-    _, _, quote, *_ = lines_of(60, quotes={0: Quote(0, 1, words)})
+    _, _, quote, *_ = lines_of(60, quoting({0: Quote(0, 1, words)}))
     assert 58 <= cell_len(quote.text) <= 60
     assert quote.text.endswith("…”")
 
 
 def test_the_first_sources_only_show_quotes():
-    hits = {number: hit(number, None) for number in range(6)}
-    uses = [ChunkUse(number, 30) for number in hits]
     quotes = {number: Quote(0, 1, f"quote {number}") for number in (0, 2, 3, 5)}
-    texts = [line.text.strip() for line in lines_of(uses=uses, hits=hits, quotes=quotes)]
+    texts = [line.text.strip() for line in lines_of(sources=quoting(quotes, [source(i) for i in range(6)]))]
     assert [text for text in texts if "quote" in text] == ["“quote 0”", "“quote 2”", "“quote 3”"]
 
 
 def test_the_times_fit_a_terminal_of_80_columns():
-    slow = StageTimes(12_345.6, 12_345.6, 123_456.7, 123_456.7, 999_999.9, 12.34)
-    done = AnswerDone("text", Mode.BLEND, tuple(USES), slow, num_answer_tokens=1)
-    context, first_token, answer = timing_lines(done, 12.3)
+    slow = Timing(12.3, 12_345.6, 12_345.6, 123_456.7, 123_456.7, 999_999.9, 12.34)
+    account = Account("blend", "a model", tuple(SOURCES), slow, num_answer_tokens=1)
+    context, first_token, answer = timing_lines(account)
     assert context.split("  ")[-1].strip() == "90 tokens in 3 chunks (blend)"
     assert "retrieve 12 ms, load 12.3 s, score 12.3 s, recompute 123 s" in first_token
     assert "1 token, 12.3 tokens/s" in answer

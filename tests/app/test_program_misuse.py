@@ -15,7 +15,9 @@ def test_without_any_model_the_message_says_how_to_get_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setenv("STEEP_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("app.starter_model.find_spec", lambda name: None)
+    for name in ("HOME", "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE", "LLAMA_CACHE", "OLLAMA_MODELS"):
+        monkeypatch.setenv(name, str(tmp_path / "user"))
+    monkeypatch.setattr("app.models.starter.find_spec", lambda name: None)
     write_documents(tmp_path / "documents")
     with pytest.raises(SystemExit, match="0"):
         exit_code_of(lambda: app(["add", str(tmp_path / "documents")]))

@@ -87,22 +87,29 @@ def test_models_describes_each_file(steeped: Program):
     models = steeped.home / "data" / "models"
     models.mkdir()
     (models / "tiny.gguf").write_bytes(steeped.model.read_bytes())
-    listed = {model["name"]: model for model in steeped.json("models")["models"]}
-    assert listed["tiny"] == {
+    listed = next(model for model in steeped.json("models")["models"] if model["name"] == "tiny")
+    memory = {name: listed.pop(name) for name in ("needed_bytes", "available_bytes", "total_bytes")}
+    assert 0 < memory["needed_bytes"] < memory["available_bytes"] < memory["total_bytes"]
+    assert listed == {
         "name": "tiny",
+        "source": "steep",
         "path": str(models / "tiny.gguf"),
         "size_mb": 1,
         "architecture": "llama",
+        "parameters": None,
+        "quantisation": None,
         "context_length": 4096,
+        "kv_bytes_per_token": 512,
         "embedding": False,
         "blendable": True,
         "reason": None,
+        "fit": "fits",
     }
 
 
 def test_paths_are_all_below_the_home(program: Program):
     paths = program.json("paths")
-    assert set(paths) == {"config", "index", "states", "vectors", "models", "cache"}
+    assert set(paths) == {"config", "index", "states", "vectors", "models", "cache", "log"}
     assert all(path.startswith(str(program.home)) for path in paths.values())
     assert not program.home.exists(), "asking where things would be makes none of them"
 

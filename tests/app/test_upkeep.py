@@ -120,6 +120,15 @@ def test_an_edit_a_new_file_and_a_deletion_are_noticed(watching: Watching, folde
     watching.wait_until_all_is_steeped(2)
 
 
+def test_states_that_somebody_drops_are_computed_anew(watching: Watching):
+    watching.wait_until_all_is_steeped(2)
+    watching.wait_until(lambda: isinstance(watching.events[-1], Standing))
+    num_told = len(watching.events)
+    watching.index.forget_states(watching.index.state_keys())
+    watching.wait_until(lambda: any(isinstance(event, ChunkSteeped) for event in watching.events[num_told:]))
+    watching.wait_until_all_is_steeped(2)
+
+
 def test_a_renamed_file_is_not_steeped_again(watching: Watching, folder: Path):
     watching.wait_until_all_is_steeped(2)
     before = watching.num_encoded()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from app.commands.watch_board import Board, Rate
+from app.commands.watch_board import Board
 from app.indexer import FileSeen
 from app.steeper import ChunkSteeped
 from app.upkeep import Resting, Standing
@@ -18,24 +18,6 @@ def shown(board: Board, width: int = 100) -> str:
     with console.capture() as capture:
         console.print(board)
     return capture.get()
-
-
-def test_the_rate_is_that_of_the_work_without_the_rests():
-    times = iter([0.0, 2.0, 2.0, 100.0, 103.0, 103.0])
-    rate = Rate(now=lambda: next(times))
-    rate.add(200)
-    rate.start()
-    rate.add(300)
-    assert rate.per_second == 100
-
-
-def test_the_rate_forgets_what_is_older_than_a_minute():
-    clock = [0.0]
-    rate = Rate(now=lambda: clock[0])
-    for num_tokens in (1, 1, 600, 600):
-        clock[0] += 30
-        rate.add(num_tokens)
-    assert rate.per_second == 20
 
 
 def test_documents_are_counted_by_stage():

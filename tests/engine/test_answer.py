@@ -10,7 +10,18 @@ from engine import bindings, redirect
 from engine.bindings import Tensor, TokenRun
 from engine.errors import PromptTooLong, RedirectFailed
 from engine.redirect import GraphPass, Watch
-from engine.requests import AnswerDone, AnswerEvent, AnswerRequest, AnswerText, ContextChunk, Mode, Prefilled, Sampling
+from engine.requests import (
+    AnswerDone,
+    AnswerEvent,
+    AnswerRequest,
+    AnswerText,
+    ContextChunk,
+    Mode,
+    PastTurn,
+    Prefilled,
+    Sampling,
+    TurnRequest,
+)
 from engine.selection import STRATEGIES
 from engine.session import Session
 from tests.engine.conftest import open_session
@@ -106,6 +117,23 @@ def test_a_state_of_another_shape_is_rejected_and_its_chunk_computed(session: Se
     done, _ = ask(session)
     assert shelf.rejected
     assert done.uses[2].num_computed == done.uses[2].num_tokens
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_a_question_about_the_document_of_the_one_before_is_answered_from_memory(session: Session, mode: Mode) -> None:
+    steep_all(session)
+    ask = AnswerRequest(QUESTION, chunks_of(session), mode=mode, max_answer_tokens=24)
+    first = session.converse(TurnRequest(ask, 1, 0), lambda _: None)
+    past = (PastTurn(QUESTION, first.text),)
+    follow_up = AnswerRequest("How many years old is it?", (), mode=mode, max_answer_tokens=24)
+    second = session.converse(TurnRequest(follow_up, 1, 1, past), lambda _: None)
+    assert "Biscuit" in first.text
+    assert "seven" in second.text.lower()
+    assert first.memory is not None
+    assert second.memory is not None
+    assert second.memory.num_tokens - first.memory.num_tokens - second.num_answer_tokens < 64
+    assert all(use.num_kept == use.num_tokens for use in second.uses)
+    assert max(second.uses, key=lambda use: use.attention or 0).chunk_id == 1
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -18,6 +18,7 @@ def header(architecture: str, **metadata: Scalar) -> GgufHeader:
 
 def test_plain_attention_with_rope_may_be_blended() -> None:
     assert blendability(header("llama", rope__freq_base=1e4)).possible
+    assert blendability(header("llama", rope__scaling__type="linear", rope__scaling__attn_factor=1.0)).possible
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,8 @@ def test_plain_attention_with_rope_may_be_blended() -> None:
         ({"qwen2vl.rope.dimension_sections.length": 4}, "M-RoPE"),
         (header("gpt2"), "rotary"),
         (header("anything", attention__max_alibi_bias=8.0), "rotary"),
+        (header("qwen2", rope__scaling__type="yarn"), "stretched"),
+        (header("phi3", rope__scaling__type="longrope", rope__scaling__attn_factor=1.19), "stretched"),
         (header("deepseek2", attention__kv_lora_rank=512), "latent"),
         (header("bert-like", attention__causal=False), "causal"),
     ],

@@ -18,7 +18,7 @@ POSITIONS = np.array([5, 9], np.int32)
 def written(monkeypatch: pytest.MonkeyPatch) -> dict[int, Any]:
     """What was written, by address: the tensors here have no memory behind them."""
     log: dict[int, Any] = {}
-    monkeypatch.setattr(bindings, "write_tensor", lambda address, values: log.__setitem__(address, values))
+    monkeypatch.setattr(bindings, "write_tensor", lambda address, values, offset: log.__setitem__(address, values))
     return log
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import ModelPartsDamaged
-from app.starter_model import StarterModel, join
+from app.models.starter import StarterModel, join
 
 DATA = bytes(range(256)) * 40
 NUM_PARTS = 4

@@ -7,14 +7,9 @@ import pytest
 
 from app.errors import NoModel
 from app.locations import Locations
-from app.model_choice import (
-    choose_embedding_model,
-    choose_model,
-    default_model,
-    known_identity,
-    list_models,
-    model_identity,
-)
+from app.models.choice import choose_embedding_model, choose_model, default_model
+from app.models.discovery import list_models
+from app.models.identity import known_identity, model_identity
 from storage.index import Index
 from tests.tiny_model import write_tiny_model
 
@@ -22,7 +17,7 @@ from tests.tiny_model import write_tiny_model
 @pytest.fixture(autouse=True)
 def no_starters(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if no part package were installed."""
-    monkeypatch.setattr("app.starter_model.find_spec", lambda name: None)
+    monkeypatch.setattr("app.models.starter.find_spec", lambda name: None)
 
 
 def put_model(locations: Locations, name: str, pooling: gguf.PoolingType | None = None) -> Path:

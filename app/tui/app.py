@@ -1,0 +1,263 @@
+"""The terminal app: four screens over one assistant. UI thread only; whatever may take time runs on the assistant's.
+
+The app owns what all screens share: the assistant, which model there is (`model`), which documents questions are
+restricted to (`scope`), the open conversation, what goes on behind (`activity`), and who watches the folders. Events of
+the assistant arrive as `AssistantTold`, change these, and go on to every screen. Screens ask for things through the app
+or its assistant; none knows another one.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from textual import work
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.events import Resize
+from textual.reactive import reactive
+from textual.screen import Screen
+
+from app.assistant.events import (
+    AnswerStarted,
+    AssistantEvent,
+    ConversationOpened,
+    ConversationsChanged,
+    ModelFailed,
+    ModelLoading,
+    ModelReady,
+    WatchingElsewhere,
+    WatchingHere,
+)
+from app.assistant.port import AssistantPort
+from app.errors import AppError, message_of
+from app.tui.activity import Activity
+from app.tui.chat.screen import ChatScreen
+from app.tui.conversations.screen import ConversationsScreen
+from app.tui.library.screen import LibraryScreen
+from app.tui.messages import AssistantTold
+from app.tui.models.screen import ModelsScreen
+from app.tui.palette import ActionProvider, ConversationProvider
+from app.tui.themes import OWN_THEMES
+from app.tui.too_small import TooSmall, is_too_small
+from storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from app.tui.quiet_streams import QuietStreams
+    from app.wiring import Parts
+
+T = TypeVar("T")
+
+
+class SteepApp(App[None], inherit_bindings=False):
+    """See the module."""
+
+    TITLE = "steep"
+    MODES: ClassVar = {
+        "chat": ChatScreen,
+        "library": LibraryScreen,
+        "models": ModelsScreen,
+        "conversations": ConversationsScreen,
+    }
+    DEFAULT_MODE = "chat"
+    CSS = """
+    * { scrollbar-size-vertical: 1; }
+    """
+    COMMANDS: ClassVar = App.COMMANDS | {ActionProvider, ConversationProvider}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f1", "help", "Help", id="app.help"),
+        Binding("f2", "go('chat')", "Chat", id="app.chat"),
+        Binding("f3", "go('library')", "Library", id="app.library"),
+        Binding("f4", "go('models')", "Models", id="app.models"),
+        Binding("f5", "go('conversations')", "History", tooltip="All conversations", id="app.conversations"),
+        Binding("ctrl+n", "new_conversation", "New", tooltip="New conversation", id="app.new"),
+        Binding("ctrl+q", "quit", "Quit", priority=True, id="app.quit"),
+        Binding("ctrl+p", "command_palette", "Palette", show=False, priority=True, id="app.palette"),
+        Binding("ctrl+c", "help_quit", show=False, system=True),
+    ]
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+
+    model: reactive[ModelLoading | ModelReady | ModelFailed] = reactive[ModelLoading | ModelReady | ModelFailed](
+        ModelLoading("")
+    )
+    scope: reactive[tuple[Path, ...]] = reactive[tuple[Path, ...]](())
+    """Files and folders that questions are restricted to; empty: all documents."""
+    conversation_id: reactive[int | None] = reactive[int | None](None, always_update=True)
+    """The open conversation; None: a new one, which begins with its first question."""
+    conversation_title: reactive[str] = reactive("")
+    watches_here: reactive[bool | None] = reactive[bool | None](None)
+    activity: reactive[str] = reactive("")
+    """What goes on behind, in a few words."""
+
+    def __init__(
+        self, assistant: AssistantPort, *, streams: "QuietStreams | None" = None, welcomes: bool = False
+    ) -> None:
+        """`streams`: who keeps the screen clean; `welcomes`: newcomers are taken by the hand."""
+        super().__init__()
+        self.assistant = assistant
+        self.now: Callable[[], float] = time.time
+        """Seconds since 1970, for ages."""
+        self._streams = streams
+        self._activity = Activity()
+        self._loop_of_ui: asyncio.AbstractEventLoop | None = None
+        self._shall_end = False
+        self._may_welcome = welcomes
+        for theme in OWN_THEMES:
+            self.register_theme(theme)
+        self.theme = assistant.settings.theme
+        self.set_keymap(dict(assistant.settings.keys))
+
+    # --- beginning and end
+
+    def on_ready(self) -> None:
+        self._loop_of_ui = asyncio.get_running_loop()
+        if self._shall_end:
+            self.exit()
+        self.assistant.start(self.tell)
+        if self._may_welcome:
+            self._welcome_newcomer()
+
+    def end(self) -> None:
+        """End in order; from any thread, and from the handler of a signal."""
+        self._shall_end = True
+        if self._loop_of_ui:
+            self._loop_of_ui.call_soon_threadsafe(self.exit)
+
+    @contextmanager
+    def suspend(self) -> Iterator[None]:
+        with super().suspend(), ExitStack() as stack:
+            if self._streams:
+                stack.enter_context(self._streams.loud())
+            yield
+
+    # --- the assistant
+
+    def tell(self, event: AssistantEvent) -> None:
+        """The assistant's callback; from any thread."""
+        self.post_message(AssistantTold(event))
+
+    def on_assistant_told(self, message: AssistantTold) -> None:
+        self._note(message.event)
+        for mode in self.MODES:
+            for screen in self._screen_stacks.get(mode, ()):
+                screen.post_message(AssistantTold(message.event))
+
+    def _note(self, event: AssistantEvent) -> None:
+        match event:
+            case ModelLoading() | ModelReady() | ModelFailed():
+                self.model = event
+                if isinstance(event, ModelFailed) and not event.name:
+                    self._welcome()
+            case WatchingHere() | WatchingElsewhere():
+                self.watches_here = isinstance(event, WatchingHere)
+            case ConversationOpened(conversation) | AnswerStarted(conversation):
+                self.conversation_id, self.conversation_title = conversation.id, conversation.title
+            case ConversationsChanged():
+                self._look_at_title()
+            case _:
+                pass
+        self._activity.note(event)
+        self.activity = str(self._activity)
+
+    async def look(self, work: "Callable[[Parts], T]") -> T:
+        """Run something short on the index and wait for it without blocking the screen; raises what it raises."""
+        return await asyncio.wrap_future(self.assistant.run(work))
+
+    # --- conversations
+
+    def open_conversation(self, conversation_id: int) -> None:
+        """Read it and show it; what the model remembers of it follows."""
+        self.assistant.open_conversation(conversation_id)
+        self.switch_mode("chat")
+
+    def action_new_conversation(self) -> None:
+        self.conversation_id, self.conversation_title = None, ""
+        self.switch_mode("chat")
+
+    def delete_conversation(self, conversation_id: int) -> None:
+        if conversation_id == self.conversation_id:
+            self.conversation_id, self.conversation_title = None, ""
+        self.assistant.delete_conversation(conversation_id)
+
+    @work(exclusive=True, group="title")
+    async def _look_at_title(self) -> None:
+        """It may have been renamed."""
+        identifier = self.conversation_id
+        if identifier is None:
+            return
+        try:
+            conversation = await self.look(lambda parts: parts.index.conversation(identifier))
+        except StorageError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        if conversation and self.conversation_id == identifier:
+            self.conversation_title = conversation.title
+
+    # --- what works everywhere
+
+    def action_go(self, mode: str) -> None:
+        self.switch_mode(mode)
+
+    def action_help(self) -> None:
+        from app.tui.dialogs.help import HelpDialog
+
+        self.push_screen(HelpDialog(self.current_mode))
+
+    def action_welcome(self) -> None:
+        self._may_welcome = True
+        self._welcome()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Textual's own that make sense here; ours come from `app.tui.palette`."""
+        yield SystemCommand("Theme", "Change how the app looks", self.action_change_theme)
+        yield SystemCommand("First steps", "A model, a folder, a first question", self.action_welcome)
+
+    async def run_in(self, mode: str, action: str) -> None:
+        """Go to a screen and do something there."""
+        if mode != self.current_mode:
+            await self.switch_mode(mode)
+        await self.screen.run_action(action)
+
+    def watch_theme(self, theme: str) -> None:
+        if self.is_running and theme != self.assistant.settings.theme:
+            self._remember_theme(theme)
+
+    @work(thread=True, exclusive=True, group="theme")
+    def _remember_theme(self, theme: str) -> None:
+        from app.remembered import remember_setting
+
+        try:
+            remember_setting(self.assistant.locations.config_file, "theme", theme)
+        except (AppError, OSError) as error:
+            self.call_from_thread(self.notify, message_of(error), severity="error", markup=False)
+
+    # --- newcomers, and windows that are too small
+
+    @work(exclusive=True, group="welcome")
+    async def _welcome_newcomer(self) -> None:
+        """Who has no folder yet is taken by the hand."""
+        try:
+            has_folders = await self.look(lambda parts: bool(parts.index.folders()))
+        except StorageError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        if not has_folders:
+            self._welcome()
+
+    def _welcome(self) -> None:
+        from app.tui.welcome.screen import WelcomeScreen
+
+        if self._may_welcome:
+            self._may_welcome = False
+            self.push_screen(WelcomeScreen())
+
+    def on_resize(self, event: Resize) -> None:
+        shown = next((screen for screen in self.screen_stack if isinstance(screen, TooSmall)), None)
+        if shown:
+            shown.show_size(event.size)
+        if is_too_small(event.size) and not shown:
+            self.push_screen(TooSmall(event.size))
+        elif shown and shown is self.screen and not is_too_small(event.size):
+            self.pop_screen()

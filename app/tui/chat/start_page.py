@@ -1,0 +1,101 @@
+"""What is seen before the first question of a conversation: what there is to ask about, and how."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Button, Static
+
+from app.terminal import printable
+from app.wording import stages_line
+
+if TYPE_CHECKING:
+    from app.wiring import Parts
+    from storage.values import DocumentStage
+
+_NUM_SUGGESTED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a start page shows."""
+
+    stages: "Mapping[DocumentStage, int]"
+    questions: tuple[str, ...]
+
+    @property
+    def num_documents(self) -> int:
+        return sum(self.stages.values())
+
+
+def read_beginning(parts: "Parts", fingerprint: str | None) -> Beginning:
+    """For the model with that fingerprint, or any."""
+    from app.suggestions import suggested_questions
+
+    stages = parts.index.stage_counts(fingerprint)
+    return Beginning(stages, tuple(suggested_questions(parts, _NUM_SUGGESTED)))
+
+
+class StartPage(Vertical):
+    """See the module."""
+
+    DEFAULT_CSS = """
+    StartPage {
+        width: 1fr;
+        height: 1fr;
+        padding: 1 3;
+        align: center middle;
+        & > Static { width: 1fr; max-width: 72; height: auto; margin-bottom: 1; }
+        & > Button { width: 1fr; max-width: 72; margin-bottom: 0; text-align: left; content-align: left middle; }
+        .start-title { text-style: bold; color: $primary; }
+        .start-keys { color: $foreground-muted; margin-top: 1; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    class Suggested(Message):
+        """One of the questions was chosen."""
+
+        def __init__(self, question: str) -> None:
+            super().__init__()
+            self.question = question
+
+    def compose(self) -> ComposeResult:
+        yield Static("Steep your documents once; pour answers at once.", classes="start-title", markup=False)
+        yield Static(id="start-documents")
+        yield Static(_KEYS, classes="start-keys")
+
+    async def show(self, beginning: Beginning) -> None:
+        """What there is now."""
+        self.query_one("#start-documents", Static).update(Content(_documents_line(beginning)))
+        await self.query(Button).remove()
+        buttons = [_Suggestion(question) for question in beginning.questions]
+        await self.mount(*buttons, after=self.query_one("#start-documents"))
+
+    def on_button_pressed(self, message: Button.Pressed) -> None:
+        message.stop()
+        if isinstance(message.button, _Suggestion):
+            self.post_message(self.Suggested(message.button.question))
+
+
+class _Suggestion(Button):
+    def __init__(self, question: str) -> None:
+        super().__init__(Content(f"› {printable(question)}"), compact=True)
+        self.question = question
+
+
+_KEYS = Content(
+    "Enter sends, alt+enter begins a new line, ↑ brings back earlier questions.\n"
+    "F3 library · F4 models · F5 conversations · F1 all keys"
+)
+
+
+def _documents_line(beginning: Beginning) -> str:
+    if not beginning.num_documents:
+        return "There are no documents yet: add a folder in the library (F3)."
+    return f"{beginning.num_documents:,} documents: {stages_line(beginning.stages)}."

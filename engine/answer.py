@@ -1,41 +1,37 @@
-"""From an `AnswerRequest` to its account: bring the prompt into the cache, then decode. Compute thread only.
+"""From a `TurnRequest` to its account: bring what is new of the prompt into the cache, decode. Compute thread only.
 
 Events go out through `emit` while the answer is made; the account comes back at the end. A blend that turns out to be
-impossible (no shelf, a graph that cannot be redirected) becomes an exact answer with a notice; a cancelled one raises
-`Cancelled` and leaves the context usable.
+impossible (no layout, a graph that cannot be redirected) becomes an exact answer with a notice. What fails or is
+cancelled before the answer's first token is undone. Cancelled behind it, the answer of a conversation ends there, and
+what there is of it belongs to the conversation; a question by itself raises `Cancelled`.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from engine.bindings import TokenRun
-from engine.blend import Blend, BlendReport
-from engine.errors import PromptTooLong, RedirectFailed
-from engine.kv_layout import KvLayout
+from engine.blend import Blend, BlendReport, BlendTools
+from engine.chunk_uses import chunk_uses, reweighted
+from engine.conversation import Conversation
+from engine.errors import Cancelled, RedirectFailed
 from engine.model import Context
-from engine.ports import StateShelf
 from engine.prompt import PromptFrame
 from engine.requests import (
     AnswerDone,
     AnswerEvent,
-    AnswerRequest,
     AnswerText,
-    ChunkUse,
     Mode,
     Prefilled,
     StageTimes,
+    TurnRequest,
 )
 from engine.sampling import Sampler
+from engine.scoring import AttentionMeter, metered_prefill
+from engine.selection import scored_layers
+from engine.transcript import Kind, Segment, Transcript, turn_digest
+from engine.turn_plan import Planner, TurnPlan
 from engine.vocabulary import TextStream
-
-
-@dataclass(frozen=True, slots=True)
-class BlendTools:
-    """What blending needs besides the context; absent where the model cannot be blended."""
-
-    layout: KvLayout
-    shelf: StateShelf
 
 
 @dataclass(slots=True)
@@ -46,6 +42,10 @@ class _Decoded:
     num_tokens: int = 0
     first_token_ms: float = 0.0
     last_token_ms: float = 0.0
+    in_cache: list[int] = field(default_factory=list[int])
+    pending: tuple[int, ...] = ()
+    """The last token, if it belongs to the answer and was not computed."""
+    stopped: bool = False
 
     @property
     def tokens_per_s(self) -> float:
@@ -53,98 +53,121 @@ class _Decoded:
         return (self.num_tokens - 1) / elapsed_ms * 1e3 if elapsed_ms > 0 else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What answers are made with: the same for all of a session."""
+
+    context: Context
+    frame: PromptFrame
+    tools: BlendTools | None
+    why_exact: str
+    """Why there are no tools, as a clause."""
+
+
 class Answering:
     """One answer in the making; use once."""
 
     def __init__(
         self,
-        context: Context,
-        frame: PromptFrame,
-        tools: BlendTools | None,
-        why_exact: str,
-        request: AnswerRequest,
+        means: Means,
+        conversation: Conversation,
+        request: TurnRequest,
         emit: Callable[[AnswerEvent], None],
+        started: float,
     ) -> None:
-        self._context, self._frame, self._tools, self._request, self._emit = (
-            context,
-            frame,
-            tools,
-            request,
-            emit,
-        )
-        self._started = perf_counter()
-        self._question = frame.question(request.question, request.instructions)
-        num_context_tokens = sum(len(chunk.token_ids) for chunk in request.chunks)
-        self._num_prompt_tokens = len(frame.preamble) + num_context_tokens + len(self._question)
-        self._mode, self._notices = request.mode, list[str]()
-        if self._mode is Mode.BLEND and tools is None:
+        """`started`: when the request arrived, by `perf_counter`."""
+        self._means, self._context, self._conversation = means, means.context, conversation
+        self._request, self._emit, self._started = request, emit, started
+        self._mode, self._notices = request.ask.mode, list[str]()
+        if self._mode is Mode.BLEND and means.tools is None:
             self._mode = Mode.EXACT
-            self._notices.append(f"answered exactly: {why_exact}")
+            self._notices.append(f"answered exactly: {means.why_exact}")
 
     def run(self) -> AnswerDone:
         """Emit progress and text, return the account. Raises `PromptTooLong`, `Cancelled` or `DecodeFailed`."""
-        self._check_length()
-        report = self._fill()
-        decoded = self._decode()
-        return AnswerDone(
-            text=decoded.text,
-            mode=self._mode,
-            uses=report.uses,
-            times=StageTimes(
-                load_ms=report.load_ms,
-                score_ms=report.score_ms,
-                recompute_ms=report.recompute_ms,
-                first_token_ms=decoded.first_token_ms,
-                total_ms=self._ms(),
-                tokens_per_s=decoded.tokens_per_s,
-            ),
-            num_loaded_bytes=report.num_loaded_bytes,
-            num_answer_tokens=decoded.num_tokens,
-            notices=tuple(self._notices),
-            missing=tuple(report.missing),
-        )
+        conversation, before = self._conversation, self._conversation.transcript
+        planner = Planner(self._means.frame, self._request, self._capacity())
+        plan = planner.plan(before, can_move=conversation.can_move)
+        conversation.make_way(plan.stays, plan.leaving, self._why_it_starts_over(before))
+        why_empty, base, asked = conversation.why_empty, conversation.transcript, plan.asked
+        try:
+            report = self._fill(plan)
+            decoded = self._decode(asked.num_tokens)
+            report.measure()
+        except BaseException:
+            conversation.roll_back(base)
+            raise
+        if decoded.stopped and not conversation.can_move:
+            conversation.restart(conversation.id, "an answer was broken off in it")
+        else:
+            conversation.hold(self._held(plan, reweighted(asked, report.attention), decoded))
+        self._notices += _notices_of(plan, why_empty)
+        return self._account(plan, report, decoded, _chunk_ids_gone(before.truncated(self._request.ordinal), asked))
 
-    def _check_length(self) -> None:
-        scratch = self._context.options.batch_tokens if self._mode is Mode.BLEND else 0
-        room = min(self._context.options.num_cells - scratch, self._context.model.num_trained_positions)
-        wanted = self._num_prompt_tokens + self._request.max_answer_tokens
-        if wanted > room:
-            raise PromptTooLong(
-                f"documents, question and answer need {wanted} tokens ({len(self._question)} of them are the "
-                f"question's), but the context holds {room}. Ask a shorter question, or change context_tokens."
-            )
+    def _capacity(self) -> int:
+        if self._conversation.id is not None or self._mode is Mode.BLEND:
+            return self._conversation.capacity
+        # A question by itself that is computed exactly needs no scratch cells.
+        return min(self._context.options.num_cells, self._context.model.num_trained_positions)
+
+    def _why_it_starts_over(self, before: Transcript) -> str:
+        agrees = before.truncated(before.num_agreeing(self._request.past)) is before
+        return "it was full" if agrees else f"there was no going back in it, as {self._means.why_exact}"
+
+    def _held(self, plan: TurnPlan, asked: Transcript, decoded: _Decoded) -> Transcript:
+        request, in_cache = self._request, tuple(decoded.in_cache)
+        answer = (Segment(Kind.ANSWER, in_cache, request.ordinal),) if in_cache else ()
+        digests = (*plan.digests, turn_digest(request.ask.question, decoded.text))
+        return replace(asked.extended(*answer), turns=digests, pending=decoded.pending)
 
     # --- the prompt
 
-    def _fill(self) -> BlendReport:
-        request = self._request
-        if self._mode is Mode.BLEND and self._tools is not None:
-            tools = self._tools
-            blend = Blend(self._context, tools.layout, tools.shelf, self._frame.preamble, self._tell)
+    def _fill(self, plan: TurnPlan) -> BlendReport:
+        ask, tools = self._request.ask, self._means.tools
+        if self._mode is Mode.BLEND and tools is not None:
+            base = plan.base
+            blend = Blend(self._context, tools, self._means.frame.preamble, base.num_tokens, self._teller(plan))
             try:
-                return blend.run(request.chunks, self._question, request.ratio, request.strategy)
+                return blend.run(plan.lead, plan.chunks, plan.question.token_ids, ask.ratio, ask.strategy)
             except RedirectFailed as error:
+                if not self._conversation.roll_back(base):
+                    raise
                 self._mode = Mode.EXACT
                 self._notices.append(f"answered exactly: {error}")
-        return self._fill_exactly()
+        return self._fill_exactly(plan)
 
-    def _fill_exactly(self) -> BlendReport:
-        started, chunks = perf_counter(), self._request.chunks
-        tokens = [*self._frame.preamble, *(t for chunk in chunks for t in chunk.token_ids), *self._question]
-        self._context.clear()
-        self._context.prefill(tokens, 0, want_logits=True, progress=self._tell)
-        uses = tuple(ChunkUse(c.chunk_id, len(c.token_ids), num_computed=len(c.token_ids)) for c in chunks)
-        return BlendReport(uses=uses, recompute_ms=(perf_counter() - started) * 1e3)
+    def _fill_exactly(self, plan: TurnPlan) -> BlendReport:
+        started, asked, first = perf_counter(), plan.asked, plan.base.num_tokens
+        tell, num_question_tokens = self._teller(plan), len(plan.question.token_ids)
+        meter = self._meter(asked)
+        metered_prefill(
+            self._context,
+            asked.token_ids[first:],
+            first,
+            num_question_tokens,
+            meter,
+            progress=lambda num_done: tell(first + num_done),
+        )
+        return BlendReport(meter=meter, recompute_ms=(perf_counter() - started) * 1e3)
 
-    def _tell(self, num_done: int) -> None:
-        self._emit(Prefilled(num_done, self._num_prompt_tokens))
+    def _meter(self, asked: Transcript) -> AttentionMeter | None:
+        # A question by itself that is computed exactly is the yardstick: nothing is measured on its way.
+        if not asked.chunks or not self._context.options.blending or self._conversation.id is None:
+            return None
+        num_before_question = asked.num_tokens - len(asked.segments[-1].token_ids)
+        return AttentionMeter(num_before_question, scored_layers(self._context.model.num_layers))
+
+    def _teller(self, plan: TurnPlan) -> Callable[[int], None]:
+        num_total = plan.asked.num_tokens
+        return lambda num_done: self._emit(Prefilled(num_done, num_total))
 
     # --- the answer
 
-    def _decode(self) -> _Decoded:
-        vocabulary, stream, decoded = self._frame.vocabulary, TextStream(self._frame.vocabulary), _Decoded()
-        with Sampler(self._request.sampling) as sampler:
-            while True:
+    def _decode(self, position: int) -> _Decoded:
+        vocabulary, ask = self._means.frame.vocabulary, self._request.ask
+        stream, decoded = TextStream(vocabulary), _Decoded()
+        with Sampler(ask.sampling) as sampler:
+            while not decoded.stopped:
                 token_id = sampler.next_token(self._context)
                 decoded.last_token_ms = self._ms()
                 decoded.first_token_ms = decoded.first_token_ms or decoded.last_token_ms
@@ -152,17 +175,79 @@ class Answering:
                 if vocabulary.ends_answer(token_id):
                     break
                 self._append(decoded, stream.push(token_id))
-                if decoded.num_tokens == self._request.max_answer_tokens:
+                decoded.pending = (token_id,)
+                if decoded.num_tokens == ask.max_answer_tokens:
                     break
-                position = self._num_prompt_tokens + decoded.num_tokens - 1
-                self._context.decode([TokenRun([token_id], position, Context.SEQUENCE, want_logits=True)])
+                self._compute(decoded, position)
         self._append(decoded, stream.rest())
         return decoded
+
+    def _compute(self, decoded: _Decoded, position: int) -> None:
+        """Compute the token that was sampled last; stopped meanwhile, a conversation keeps it for later."""
+        position += len(decoded.in_cache)
+        try:
+            self._context.decode([TokenRun(decoded.pending, position, Context.SEQUENCE, want_logits=True)])
+        except Cancelled:
+            if self._conversation.id is None:
+                raise
+            decoded.stopped = True
+            if self._conversation.can_move:
+                self._context.forget(Context.SEQUENCE, position)
+            return
+        decoded.in_cache += decoded.pending
+        decoded.pending = ()
 
     def _append(self, decoded: _Decoded, piece: str) -> None:
         if piece:
             decoded.text += piece
             self._emit(AnswerText(piece))
 
+    # --- the account
+
+    def _account(self, plan: TurnPlan, report: BlendReport, decoded: _Decoded, gone: Sequence[int]) -> AnswerDone:
+        asked, speed = plan.asked, self._context.speed
+        return AnswerDone(
+            text=decoded.text,
+            mode=self._mode,
+            uses=chunk_uses(asked, plan.base.num_tokens, report),
+            times=StageTimes(
+                load_ms=report.load_ms,
+                score_ms=report.score_ms,
+                recompute_ms=report.recompute_ms,
+                first_token_ms=decoded.first_token_ms,
+                total_ms=self._ms(),
+                tokens_per_s=decoded.tokens_per_s,
+                cold_first_token_ms=speed.ms_for(asked.num_tokens),
+            ),
+            num_loaded_bytes=report.num_loaded_bytes,
+            num_answer_tokens=decoded.num_tokens,
+            notices=tuple(self._notices),
+            missing=tuple(report.missing),
+            stopped=decoded.stopped,
+            memory=self._conversation.memory,
+            dropped_chunk_ids=tuple(gone),
+            num_history_tokens=plan.num_history_tokens,
+            prefill_tokens_per_s=speed.tokens_per_s,
+        )
+
     def _ms(self) -> float:
         return (perf_counter() - self._started) * 1e3
+
+
+def _notices_of(plan: TurnPlan, why_empty: str) -> list[str]:
+    num_gone = plan.num_reread + plan.num_left_out
+    if not num_gone:
+        return []
+    reason = why_empty or "it does not hold them in the words that they have now"
+    left_out = f" {plan.num_left_out} did not fit." if plan.num_left_out else ""
+    turns = "turn" if num_gone == 1 else "turns"
+    notice = (
+        f"The model's memory of {num_gone} earlier {turns} was gone ({reason}): {plan.num_reread} read again as text."
+    )
+    return [notice + left_out]
+
+
+def _chunk_ids_gone(before: Transcript, asked: Transcript) -> tuple[int, ...]:
+    there = {chunk.token_ids for chunk in asked.chunks}
+    gone = (chunk.chunk_id for chunk in before.chunks if chunk.token_ids not in there)
+    return tuple(chunk_id for chunk_id in gone if chunk_id is not None)

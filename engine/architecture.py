@@ -7,6 +7,8 @@ all visible to later tokens. That is plain attention with one-dimensional RoPE. 
 * recurrent and hybrid memory: a state is a running summary, it cannot be joined from parts;
 * M-RoPE: a position is three numbers, a shift is not one;
 * no RoPE (ALiBi, learned positions): rows cannot be moved, or the mask is not 0 / −inf;
+* stretched RoPE with an attention factor (YaRN, LongRoPE): llama.cpp applies the factor to K once more at every shift,
+  to the rows that do not move, too (measured: 1.14 times longer each time for YaRN by 4);
 * latent attention (MLA): not proved here yet; encoders and diffusion models: no causal cache.
 
 What metadata cannot tell is checked again on the loaded model (`engine.self_check`).
@@ -88,6 +90,8 @@ def _obstacle(architecture: str, metadata: Mapping[str, Scalar]) -> str:
         return "it uses multi-dimensional positions (M-RoPE)"
     if architecture in _NO_ROPE or number("attention.max_alibi_bias") > 0:
         return "its positions are not rotary (RoPE)"
+    if metadata.get(f"{architecture}.rope.scaling.type") == "yarn" or number("rope.scaling.attn_factor") not in (0, 1):
+        return "its positions are stretched with an attention factor (YaRN)"
     if has("attention.kv_lora_rank"):
         return "it keeps latent keys and values (MLA)"
     if metadata.get(f"{architecture}.attention.causal") is False or has("decoder_start_token_id"):

@@ -108,11 +108,11 @@ def read_tensor(address: int, offset: int, num_bytes: int) -> ByteArray:
     return out
 
 
-def write_tensor(address: int, values: npt.NDArray[Any]) -> None:
-    """Overwrite the first bytes of a tensor's data, on whichever device holds it."""
+def write_tensor(address: int, values: npt.NDArray[Any], offset: int = 0) -> None:
+    """Overwrite a tensor's data from byte `offset` on, on whichever device holds it."""
     values = np.ascontiguousarray(values)
-    _check_range(address, 0, values.nbytes)
-    _tensor_set(address, values.ctypes.data, 0, values.nbytes)
+    _check_range(address, offset, values.nbytes)
+    _tensor_set(address, values.ctypes.data, offset, values.nbytes)
 
 
 def _check_range(address: int, offset: int, num_bytes: int) -> None:

@@ -1,16 +1,20 @@
-"""One question's story: merge chunk states, score their tokens, recompute the best of them with the question.
+"""One question's story: merge new chunk states, score their tokens, recompute the best of them with the question.
 
-    1. merge       per chunk, in prompt order: load and shift its state, or compute it where it has none
-    2. score       question attention over the cache, then layer-1 deviation of a shortlist  (engine.scoring)
-    3. select      which tokens to recompute                                                   (engine.selection)
-    4. recompute   those tokens and the question, in one redirected batch                      (engine.redirect)
+    1. lead        what stands before the new chunks: the preamble's state, anything else computed
+    2. merge       per chunk, in prompt order: load and shift its state, or compute it where it has none
+    3. score       question attention over the cache, then layer-1 deviation of a shortlist  (engine.scoring)
+    4. select      which tokens to recompute                                                   (engine.selection)
+    5. recompute   those tokens and the question, in one redirected batch                      (engine.redirect)
 
-Afterwards the context holds the whole prompt and the logits of the answer's first token. The first chunk is exact
-as loaded: it was encoded behind the same preamble at the same place. A chunk without a usable state is computed
-in place over what stands before it in the cache; a ratio that recomputes all stale tokens computes it once more, and is
-exact. Compute thread only.
+All of it goes behind what the cache holds already. Afterwards it holds the whole prompt, and there are logits for the
+answer's first token. A chunk that stands right behind the preamble is exact as loaded: it was encoded in that very
+place. A chunk without a usable state is computed in place over what stands before it in the cache; a ratio that
+recomputes all stale tokens computes it once more, and is exact as far as what stood there before is. Where there is
+nothing to select, nothing is scored: the question's attention is then measured while the question is computed. Compute
+thread only.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -19,21 +23,34 @@ import numpy as np
 
 from engine import kv_state, redirect, scoring, selection
 from engine.bindings import FloatArray, IntArray, TokenRun
-from engine.errors import DecodeFailed
+from engine.errors import DecodeFailed, RedirectFailed
 from engine.kv_layout import KvLayout
 from engine.model import Context
 from engine.ports import StateShelf
-from engine.requests import ChunkUse, ContextChunk
+from engine.requests import ContextChunk
+from engine.scoring import AttentionMeter
 from engine.selection import Scores
+from engine.transcript import Kind, Segment
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BlendTools:
+    """What blending needs besides the context; absent where the model cannot be blended."""
+
+    layout: KvLayout
+    shelf: StateShelf
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A chunk's place in the prompt: tokens `[first, end)` of the context, from 0 behind the preamble."""
+    """A new chunk's place: tokens `[first, end)` of the new ones; the first new chunk begins at 0."""
 
     chunk: ContextChunk
     first: int
     loaded: bool
+    stale: bool
 
     @property
     def end(self) -> int:
@@ -42,14 +59,28 @@ class Place:
 
 @dataclass(slots=True)
 class BlendReport:
-    """What a blend did."""
+    """What was done to get a prompt into the cache; positions are those of the sequence."""
 
-    uses: tuple[ChunkUse, ...] = ()
+    loaded: frozenset[int] = frozenset()
+    """First positions of the chunks that were loaded."""
+    recomputed: IntArray = field(default_factory=lambda: np.zeros(0, np.int32))
+    meter: AttentionMeter | None = None
+    """What was noted for measuring the question's attention when there is time."""
+    attention: FloatArray | None = None
+    """The question's attention on each cell before it; None where it was not measured, or not yet."""
     missing: list[ContextChunk] = field(default_factory=list[ContextChunk])
     num_loaded_bytes: int = 0
     load_ms: float = 0.0
     score_ms: float = 0.0
     recompute_ms: float = 0.0
+
+    def measure(self) -> None:
+        """Fill in the attention, if it can be had; the answer must not wait for it."""
+        if self.attention is None and self.meter is not None:
+            try:
+                self.attention = self.meter.attention()
+            except RedirectFailed as error:
+                _logger.info("the question's attention is not known: %s", error)
 
 
 class Blend:
@@ -58,72 +89,94 @@ class Blend:
     def __init__(
         self,
         context: Context,
-        layout: KvLayout,
-        shelf: StateShelf,
+        tools: BlendTools,
         preamble: tuple[int, ...],
-        progress: Callable[[int], None] = lambda _: None,
+        num_base_tokens: int,
+        progress: Callable[[int], None],
     ) -> None:
-        self._context, self._layout, self._shelf, self._preamble = context, layout, shelf, preamble
+        """`num_base_tokens` are in the cache already; `progress` gets the tokens in it as they become more."""
+        self._context, self._layout, self._shelf, self._preamble = context, tools.layout, tools.shelf, preamble
         self._progress = progress
+        self._end = num_base_tokens
         self._report = BlendReport()
         self._places: list[Place] = []
+        self._layers = selection.scored_layers(tools.layout.num_layers)
 
-    def run(self, chunks: Sequence[ContextChunk], question: Sequence[int], ratio: float, strategy: str) -> BlendReport:
-        """Put `preamble · chunks · question` into the context; the last batch's logits are the answer's first."""
+    def run(
+        self,
+        lead: Sequence[Segment],
+        chunks: Sequence[ContextChunk],
+        question: Sequence[int],
+        ratio: float,
+        strategy: str,
+    ) -> BlendReport:
+        """Put `lead · chunks · question` behind what is there; the last batch's logits are the answer's first."""
+        rest = self._place_preamble(lead)
+        if not chunks:
+            self._ask((*rest, *question), len(question))
+            return self._report
+        self._compute(rest)
+        self._first = self._end
         self._merge(chunks)
         tokens = np.asarray([t for place in self._places for t in place.chunk.token_ids], np.int32)
-        kv_state.assert_cells_in_order(self._context, len(self._preamble) + len(tokens))
+        kv_state.assert_cells_in_order(self._context, self._end)
         candidates = self._candidates(len(tokens))
         wanted = selection.num_wanted(strategy, ratio, len(tokens), candidates)
         scores = self._score(tokens, question, candidates, wanted, strategy)
         chosen = _chosen(scores, candidates, wanted, strategy)
         self._recompute(tokens, chosen, question)
-        self._report.uses = tuple(self._use(place, chosen, scores.attention) for place in self._places)
+        self._report.loaded = frozenset(self._first + place.first for place in self._places if place.loaded)
+        self._report.recomputed = self._positions(chosen)
         return self._report
 
-    # --- 1. merge
+    # --- 1. lead
+
+    def _place_preamble(self, lead: Sequence[Segment]) -> tuple[int, ...]:
+        """Load the preamble, if it is to come; what of the lead is still to be computed."""
+        rest = tuple(token_id for segment in lead for token_id in segment.token_ids)
+        preamble = self._preamble
+        if lead and lead[0].kind is Kind.PREAMBLE and self._load(preamble, first_position=0, shift=0):
+            return rest[len(preamble) :]
+        return rest
+
+    def _compute(self, token_ids: Sequence[int]) -> None:
+        started, first = perf_counter(), self._end
+        self._context.prefill(token_ids, first, progress=lambda done: self._progress(first + done))
+        self._end += len(token_ids)
+        self._report.recompute_ms += _ms_since(started)
+
+    # --- 2. merge
 
     def _merge(self, chunks: Sequence[ContextChunk]) -> None:
-        self._context.clear()
-        self._place_preamble()
-        first = 0
         for chunk in chunks:
-            loaded = self._load(chunk, len(self._preamble), shift=first)
+            position = self._end
+            loaded = self._load(chunk.token_ids, len(self._preamble), shift=position - len(self._preamble))
             if not loaded:
-                self._compute(chunk.token_ids, len(self._preamble) + first)
+                self._compute(chunk.token_ids)
                 self._report.missing.append(chunk)
-            self._places.append(Place(chunk, first, loaded))
-            first = self._places[-1].end
-            self._progress(len(self._preamble) + first)
+            stale = loaded and position != len(self._preamble)
+            self._places.append(Place(chunk, position - self._first, loaded, stale))
+            self._progress(self._end)
 
-    def _place_preamble(self) -> None:
-        chunk = ContextChunk(-1, self._preamble)
-        if not self._load(chunk, first_position=0, shift=0):
-            self._compute(self._preamble, 0)
-
-    def _load(self, chunk: ContextChunk, first_position: int, shift: int) -> bool:
+    def _load(self, token_ids: tuple[int, ...], first_position: int, shift: int) -> bool:
         started = perf_counter()
         try:
-            state = kv_state.fetch(self._shelf, self._layout, first_position, chunk.token_ids)
+            state = kv_state.fetch(self._shelf, self._layout, first_position, token_ids)
             if state is None:
                 return False
             kv_state.merge(self._context, state.blob, shift)
+            self._end += len(token_ids)
             self._report.num_loaded_bytes += state.num_bytes
             return True
         finally:
             self._report.load_ms += _ms_since(started)
 
-    def _compute(self, token_ids: Sequence[int], first_position: int) -> None:
-        started = perf_counter()
-        self._context.prefill(token_ids, first_position, progress=lambda done: self._progress(first_position + done))
-        self._report.recompute_ms += _ms_since(started)
-
-    # --- 2. score
+    # --- 3. score
 
     def _candidates(self, num_tokens: int) -> selection.BoolArray:
         candidates = np.zeros(num_tokens, np.bool_)
         for place in self._places:
-            candidates[place.first : place.end] = place.loaded and place.first > 0
+            candidates[place.first : place.end] = place.stale
         return candidates
 
     def _score(
@@ -135,16 +188,14 @@ class Blend:
         strategy: str,
     ) -> Scores:
         needs = selection.STRATEGIES[strategy]
-        offsets = np.concatenate([np.arange(p.end - p.first, dtype=np.int32) for p in self._places] or [tokens])
-        if not wanted:
+        offsets = np.concatenate([np.arange(p.end - p.first, dtype=np.int32) for p in self._places])
+        if wanted in (0, candidates.sum()):
             return Scores(offsets)
         started = perf_counter()
-        positions = self._positions(np.arange(len(tokens), dtype=np.int32))
         attention = deviation = None
         if needs.needs_attention:
-            layers = selection.scored_layers(self._layout.num_layers)
-            end = len(self._preamble) + len(tokens)
-            attention = scoring.question_attention(self._context, question, end, positions, layers)
+            self._report.attention = scoring.question_attention(self._context, question, self._end, self._layers)
+            attention = self._report.attention[self._first :]
         if needs.needs_deviation:
             listed = selection.shortlist(Scores(offsets, attention), candidates, wanted)
             deviation = np.full(len(tokens), np.nan, np.float32)
@@ -152,53 +203,56 @@ class Blend:
         self._report.score_ms += _ms_since(started)
         return Scores(offsets, attention, deviation)
 
-    # --- 4. recompute
+    # --- 5. recompute
 
     def _recompute(self, tokens: IntArray, chosen: IntArray, question: Sequence[int]) -> None:
-        started = perf_counter()
-        first, batch_tokens = len(self._preamble) + len(tokens), self._context.options.batch_tokens
-        if len(question) > batch_tokens:
-            # Only its last piece can share a batch with redirected tokens, and it must come after them.
+        if not len(chosen) or len(question) > self._context.options.batch_tokens:
+            # Only a question's last piece could share a batch with redirected tokens, and it must come after them.
             self._redirect(tokens, chosen, ())
-            self._context.prefill(question, first, want_logits=True)
+            self._ask(question, len(question))
         else:
-            self._redirect(tokens, chosen, [TokenRun(question, first, Context.SEQUENCE, want_logits=True)])
+            self._redirect(tokens, chosen, question)
+
+    def _ask(self, token_ids: Sequence[int], num_question_tokens: int) -> None:
+        """Compute the last tokens of the prompt; they end with the question."""
+        started, num_before_question = perf_counter(), len(token_ids) - num_question_tokens
+        self._note_attention(self._end + num_before_question)
+        scoring.metered_prefill(self._context, token_ids, self._end, num_question_tokens, self._report.meter)
+        self._end += len(token_ids)
         self._report.recompute_ms += _ms_since(started)
 
-    def _redirect(self, tokens: IntArray, chosen: IntArray, behind: Sequence[TokenRun]) -> None:
-        num_behind = sum(len(run.token_ids) for run in behind)
-        pieces = redirect.slices(chosen, num_behind, self._context.options.batch_tokens)
-        for i, piece in enumerate(pieces):
-            last = i == len(pieces) - 1
-            if len(piece) or (last and behind):
-                graph_pass = redirect.redirected_decode(
-                    self._context, tokens[piece].tolist(), self._positions(piece), behind if last else ()
-                )
-                self._check_visible(graph_pass.visible_cells, len(tokens))
+    def _note_attention(self, num_cells: int) -> None:
+        if self._report.attention is None:
+            self._report.meter = AttentionMeter(num_cells, self._layers)
 
-    def _check_visible(self, visible: selection.BoolArray | None, num_tokens: int) -> None:
+    def _redirect(self, tokens: IntArray, chosen: IntArray, question: Sequence[int]) -> None:
+        """Recompute the chosen tokens, and the question behind them in the last batch."""
+        started = perf_counter()
+        if question:
+            self._note_attention(self._end)
+        meter = self._report.meter
+        pieces = redirect.slices(chosen, len(question), self._context.options.batch_tokens)
+        for i, piece in enumerate(pieces):
+            last = bool(question) and i == len(pieces) - 1
+            if not len(piece) and not last:
+                continue
+            graph_pass = redirect.redirected_decode(
+                self._context,
+                tokens[piece].tolist(),
+                self._positions(piece),
+                [TokenRun(question, self._end, Context.SEQUENCE, want_logits=True)] if last else (),
+                meter.watches(0, len(question)) if meter and last else None,
+            )
+            self._check_visible(graph_pass.visible_cells)
+        self._report.recompute_ms += _ms_since(started)
+
+    def _check_visible(self, visible: selection.BoolArray | None) -> None:
         # The question's own mask, as llama.cpp filled it: all context cells, itself, and nothing else.
-        end = len(self._preamble) + num_tokens
-        if visible is not None and not (visible[:end].all() and visible.sum() == end + 1):
-            raise DecodeFailed(f"the context does not occupy cells 0 to {end - 1}")
+        if visible is not None and not (visible[: self._end + 1].all() and visible.sum() == self._end + 1):
+            raise DecodeFailed(f"the context does not occupy cells 0 to {self._end - 1}")
 
     def _positions(self, indices: IntArray) -> IntArray:
-        return indices + np.int32(len(self._preamble))
-
-    def _use(self, place: Place, chosen: IntArray, attention: FloatArray | None) -> ChunkUse:
-        num_tokens = place.end - place.first
-        recomputed = int(((chosen >= place.first) & (chosen < place.end)).sum()) if place.loaded else 0
-        share = None
-        if attention is not None and attention.sum() > 0:
-            share = float(attention[place.first : place.end].sum() / attention.sum())
-        return ChunkUse(
-            chunk_id=place.chunk.chunk_id,
-            num_tokens=num_tokens,
-            num_loaded=num_tokens - recomputed if place.loaded else 0,
-            num_recomputed=recomputed,
-            num_computed=0 if place.loaded else num_tokens,
-            attention=share,
-        )
+        return indices + np.int32(self._first)
 
 
 def _chosen(scores: Scores, candidates: selection.BoolArray, wanted: int, strategy: str) -> IntArray:

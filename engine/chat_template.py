@@ -1,9 +1,10 @@
-"""The chat template of a GGUF file → the two fixed texts around the documents. Pure, besides jinja2.
+"""The chat template of a GGUF file → the fixed texts around documents, questions and answers. Pure, besides jinja2.
 
-A prompt of this program is always `preamble · chunks · question · opening of the answer`. The template is rendered
-once with a marker where the documents go and one where the question goes; the text before the first marker is the
-preamble's template part, the text after the second is the opening of the answer. Templates come with the model,
-so they run in jinja2's sandbox, and one that fails or drops the user's text falls back to plain text.
+A prompt of this program begins with `preamble · chunks · question · opening of the answer`. The template is rendered
+once with a marker where the user's text goes; what stands before it is the preamble's template part, what stands after
+it the opening of the answer. Rendered once more around two turns, it shows what stands between an answer and the
+user's next text. Templates come with the model, so they run in jinja2's sandbox, and one that fails or drops a text
+falls back to plain text.
 """
 
 from collections.abc import Mapping
@@ -16,6 +17,17 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 _MARKER = "\u241esteep-documents\u241e"
 """Stands for the user's turn while rendering; U+241E occurs in no template."""
+_ANSWER, _NEXT = "\u241esteep-answer\u241e", "\u241esteep-next\u241e"
+"""Stand for the answer to that turn, and for the user's next one."""
+
+_TWO_TURNS = [
+    {"role": "user", "content": _MARKER},
+    {"role": "assistant", "content": _ANSWER},
+    {"role": "user", "content": _NEXT},
+]
+"""Without a system turn: some templates (Mistral's) put it into the last user turn, where it would be said twice."""
+
+_PLAIN_BREAK = "\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +36,19 @@ class TurnFrame:
 
     before: str
     after: str
+    between: str = _PLAIN_BREAK
+    """What stands between the answer to that turn and the user's next text."""
 
 
 def turn_frame(template: str | None, special_names: Mapping[str, str], system_text: str) -> TurnFrame:
     """Render `template` (None: the model has none) around a user turn. Never raises for a bad template."""
     if template:
         for messages in (_with_system(system_text), _system_in_user(system_text)):
-            frame = _render(template, special_names, messages)
-            if frame is not None and system_text in frame.before:
-                return frame
-    return TurnFrame(before=f"{system_text}\n\n", after="\n\n")
+            around = _around(_MARKER, _rendered(template, special_names, messages))
+            if around is not None and system_text in around[0]:
+                between = _between_turns(_rendered(template, special_names, _TWO_TURNS))
+                return TurnFrame(*around, between or _PLAIN_BREAK)
+    return TurnFrame(before=f"{system_text}\n\n", after=_PLAIN_BREAK)
 
 
 def _with_system(system_text: str) -> list[dict[str, str]]:
@@ -45,12 +60,24 @@ def _system_in_user(system_text: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": f"{system_text}\n\n{_MARKER}"}]
 
 
-def _render(template: str, special_names: Mapping[str, str], messages: list[dict[str, str]]) -> TurnFrame | None:
+def _around(marker: str, text: str) -> tuple[str, str] | None:
+    """What stands before and behind a marker that occurs once."""
+    before, found, after = text.partition(marker)
+    return (before, after) if found and marker not in after else None
+
+
+def _between_turns(text: str) -> str:
+    answer, following = _around(_ANSWER, text), _around(_NEXT, text)
+    return text[len(answer[0]) + len(_ANSWER) : len(following[0])] if answer and following else ""
+
+
+def _rendered(template: str, special_names: Mapping[str, str], messages: list[dict[str, str]]) -> str:
+    """The template's text; empty for a template that fails."""
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
     )
     try:
-        text = environment.from_string(template).render(
+        return environment.from_string(template).render(
             messages=messages,
             add_generation_prompt=True,
             raise_exception=_refuse,
@@ -58,9 +85,7 @@ def _render(template: str, special_names: Mapping[str, str], messages: list[dict
             **special_names,
         )
     except Exception:  # noqa: BLE001 - a template is foreign code: whatever it raises, there is a way without it
-        return None
-    before, marker, after = text.partition(_MARKER)
-    return TurnFrame(before, after) if marker and _MARKER not in after else None
+        return ""
 
 
 def _refuse(message: str) -> NoReturn:

@@ -8,9 +8,10 @@ EngineError
 ├── ContextTooLarge     the context does not fit the memory, or the model's window
 ├── PromptTooLong       question and documents do not fit the context
 ├── DecodeFailed        llama.cpp refused a batch
-├── StateInvalid        a chunk state whose bytes do not fit this model
+├── StateInvalid        a chunk's or conversation's state that does not fit this model
 ├── RedirectFailed      the graph did not offer the inputs a redirected decode rewrites
-└── Cancelled           somebody asked the running request to stop
+├── Cancelled           somebody asked the running request to stop
+└── EngineStopped       the compute thread has ended; nothing will be answered any more
 """
 
 
@@ -47,7 +48,8 @@ class DecodeFailed(EngineError):
 
 
 class StateInvalid(EngineError):
-    """A chunk state whose structure does not fit this model's KV cache."""
+    """A chunk's state whose structure does not fit this model's KV cache, or a conversation's that does not fit its
+    transcript."""
 
 
 class RedirectFailed(EngineError):
@@ -56,3 +58,7 @@ class RedirectFailed(EngineError):
 
 class Cancelled(EngineError):
     """The running request was asked to stop."""
+
+
+class EngineStopped(EngineError):
+    """The compute thread has ended, for the reason in the text; the model has to be loaded again."""

@@ -110,13 +110,18 @@ class _Reader:
                 return GgufHeader(self._path, num_bytes, num_tensors, metadata)
             key, value = self._entry()
             metadata[key] = value
-        last_offset = max((self._tensor_offset() for _ in range(num_tensors)), default=0)
+        if num_tensors:
+            self._check_end(num_tensors, metadata)
+        return GgufHeader(self._path, num_bytes, num_tensors, metadata)
+
+    def _check_end(self, num_tensors: int, metadata: Mapping[str, Scalar]) -> None:
+        """The last tensor must begin inside of the file."""
+        last_offset = max(self._tensor_offset() for _ in range(num_tensors))
         alignment = metadata.get("general.alignment", _DEFAULT_ALIGNMENT)
         if not isinstance(alignment, int) or alignment <= 0:
             raise self._damaged(f"general.alignment is {alignment!r}")
         data_start = -(-self._at // alignment) * alignment
         self._need(data_start + last_offset + 1 - self._at)
-        return GgufHeader(self._path, num_bytes, num_tensors, metadata)
 
     def _at_vocabulary(self, metadata: Mapping[str, Scalar]) -> bool:
         """Whether the tokenizer's part comes next, behind the architecture's: the order that llama.cpp writes."""

@@ -1,4 +1,4 @@
-"""Chunk states ↔ the cache: encode a chunk behind the preamble, load states, shift and merge them.
+"""States ↔ the cache: encode a chunk behind the preamble, load states, shift and merge them, take runs out.
 
 Owner thread of the context only. A state is loaded into the scratch sequence, its positions are shifted to where
 the chunk stands in this prompt, the main sequence takes the cells over, and the scratch sequence is emptied again.
@@ -110,6 +110,16 @@ def merge(context: Context, blob: Buffer, shift: int) -> None:
         context.shift(Context.SCRATCH, shift)
     context.share(Context.SCRATCH, Context.SEQUENCE)
     context.forget(Context.SCRATCH)
+
+
+def run_state(context: Context, first_position: int, end_position: int) -> bytearray:
+    """The state of positions `[first, end)` of the main sequence, which keeps them; a decode must have gone through
+    since they were moved."""
+    context.share(Context.SEQUENCE, Context.SCRATCH, first_position, end_position)
+    try:
+        return bindings.get_sequence_state(context.handle, Context.SCRATCH)
+    finally:
+        context.forget(Context.SCRATCH)
 
 
 def assert_cells_in_order(context: Context, num_tokens: int) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Protocol
 
 import psutil
@@ -22,6 +23,7 @@ from engine.bindings import FloatArray, TokenRun, llama
 from engine.errors import Cancelled, ContextTooLarge, DecodeFailed, ModelUnusable
 from engine.gguf_header import GgufHeader, read_header
 from engine.owner import Owner
+from engine.prefill_speed import PrefillSpeed
 
 ALL_LAYERS = -1
 """`gpu_layers` that offloads everything, where a GPU is built in."""
@@ -116,6 +118,10 @@ class Context(Owner):
 
     def __init__(self, model: Model, options: ContextOptions) -> None:
         self.model, self.options = model, options
+        self.speed = PrefillSpeed()
+        self.num_decodes = 0
+        """Batches that went through. Each of them first rotated the K rows of all cells that had been moved before it;
+        until then no state of those can be taken, and a decode that failed may have rotated some of their layers."""
         self._visitor: GraphVisitor | None = None
         self._failure: BaseException | None = None
         self._cancelled = threading.Event()
@@ -151,12 +157,13 @@ class Context(Owner):
 
     # --- decoding
 
-    def decode(self, runs: Sequence[TokenRun], visitor: GraphVisitor | None = None) -> None:
+    def decode(self, runs: Sequence[TokenRun], visitor: GraphVisitor | None = None, *, timed: bool = False) -> None:
         """Run one batch of at most `batch_tokens` tokens; with a visitor, show it every node.
 
-        Raises `Cancelled` (the cache then holds an unknown part of the batch), `DecodeFailed`, or what the
-        visitor raised.
+        `timed`: it is prompt that is computed through all layers, so its time counts for `speed`. Raises `Cancelled`
+        (the cache then holds an unknown part of the batch), `DecodeFailed`, or what the visitor raised.
         """
+        started = perf_counter()
         batch, arrays = bindings.make_batch(runs)
         assert 0 < batch.n_tokens <= self.options.batch_tokens, f"a batch of {batch.n_tokens} tokens"
         self._raise_if_cancelled()
@@ -174,6 +181,9 @@ class Context(Owner):
             self._raise_if_cancelled()
         if status != 0:
             raise DecodeFailed(f"llama.cpp refused {batch.n_tokens} tokens (code {status}): {native_log.complaints()}")
+        self.num_decodes += 1
+        if timed:
+            self.speed.note(batch.n_tokens, (perf_counter() - started) * 1e3)
 
     def prefill(
         self,
@@ -188,7 +198,7 @@ class Context(Owner):
         for start in range(0, len(token_ids), step):
             piece = token_ids[start : start + step]
             last = start + len(piece) == len(token_ids)
-            self.decode([TokenRun(piece, first_position + start, self.SEQUENCE, want_logits and last)])
+            self.decode([TokenRun(piece, first_position + start, self.SEQUENCE, want_logits and last)], timed=True)
             if progress:
                 progress(start + len(piece))
 
@@ -217,9 +227,9 @@ class Context(Owner):
         """Move all positions of a sequence; the K rows follow lazily, at the next decode."""
         llama.llama_memory_seq_add(self.memory, sequence, -1, -1, delta)
 
-    def share(self, source: int, target: int) -> None:
-        """Let `target` own all cells of `source` as well."""
-        llama.llama_memory_seq_cp(self.memory, source, target, -1, -1)
+    def share(self, source: int, target: int, first_position: int = -1, end_position: int = -1) -> None:
+        """Let `target` own the cells of `source` at positions `[first, end)` too; −1 = from the start, to the end."""
+        llama.llama_memory_seq_cp(self.memory, source, target, first_position, end_position)
 
     def forget(self, sequence: int, first_position: int = -1, end_position: int = -1) -> None:
         """Drop positions `[first, end)` of a sequence; −1 = from the start, to the end."""

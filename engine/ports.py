@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from storage.values import FingerprintFacts, Lookup
+from storage.values import FingerprintFacts, Lookup, Miss, SavedConversation
 
 
 class StateShelf(Protocol):
@@ -28,6 +28,26 @@ class StateShelf(Protocol):
 
     def reject(self, first_position: int, token_ids: tuple[int, ...], reason: str) -> None:
         """Drop a state whose structure does not fit the model."""
+        ...
+
+    def recall(self, conversation_id: int) -> SavedConversation | Miss:
+        """Read and check what was kept of a conversation; a bad one is dropped and a `Miss`."""
+        ...
+
+    def keep(
+        self,
+        conversation_id: int,
+        num_turns: int,
+        transcript: str,
+        chunk_ids: tuple[int, ...],
+        state: tuple[tuple[int, ...], bytearray],
+    ) -> str:
+        """Persist a conversation's memory (`state`: its tokens from position 0 on, and the blob) in place of the one
+        before. Returns why not, or nothing: it is gone, there is no room, or a chunk in it is gone."""
+        ...
+
+    def let_go(self, conversation_id: int, reason: str) -> None:
+        """Drop what was kept of a conversation, because it does not fit the model or is no longer true."""
         ...
 
 

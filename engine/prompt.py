@@ -1,8 +1,10 @@
-"""The prompt's fixed parts as tokens: `preamble · chunk … chunk · question · opening of the answer`.
+"""The prompt's parts as tokens: `preamble · chunk … chunk · question · opening of the answer`, then turn by turn.
 
 The preamble is the same for every question, so that chunks encoded behind it stay valid; everything that varies
-(the question, the user's own instructions) comes at the end. Change any text here and every chunk state is stale:
-the preamble's tokens are part of the fingerprint. Documents and questions are tokenized as untrusted text.
+(the question, the user's own instructions) comes at the end. Change its text here and every chunk state is stale:
+the preamble's tokens are part of the fingerprint. A conversation goes on behind the answer: `turn break · "Documents:"
+and the new chunks, if there are any · question · opening of the answer`. Documents, questions and answers are tokenized
+as untrusted text.
 """
 
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ SYSTEM_TEXT = (
 _DOCUMENTS_OPENING = "Documents:\n\n"
 _CHUNK_END = "\n\n"
 _QUESTION_OPENING = "Answer from the documents above.\nQuestion: "
+_PAST_QUESTION_OPENING = "Question: "
+_NOT_SHOWN = "(Those of earlier questions are not shown.)\n\n"
 
 _TEMPLATE_KEY = "tokenizer.chat_template"
 
@@ -29,6 +33,8 @@ class PromptFrame:
     vocabulary: Vocabulary
     preamble: tuple[int, ...]
     answer_opening: tuple[int, ...]
+    turn_break: tuple[int, ...]
+    """What stands between an answer and the user's next text."""
 
     def chunk(self, text: str) -> tuple[int, ...]:
         """The tokens of a chunk; they depend on its text alone."""
@@ -39,6 +45,20 @@ class PromptFrame:
         wish = f"\n{instructions.strip()}" if instructions.strip() else ""
         return self.vocabulary.tokens_of(f"{_QUESTION_OPENING}{text.strip()}{wish}") + self.answer_opening
 
+    def next_turn(self, *, with_documents: bool) -> tuple[int, ...]:
+        """The tokens between an answer and what comes next: the turn's documents, or its question at once."""
+        return self.turn_break + (self.vocabulary.tokens_of(_DOCUMENTS_OPENING) if with_documents else ())
+
+    def past_turn(self, question: str, answer: str) -> tuple[int, ...]:
+        """The tokens of a turn that is read again as text, without its documents."""
+        asked = self.vocabulary.tokens_of(f"{_PAST_QUESTION_OPENING}{question.strip()}")
+        return asked + self.answer_opening + self.vocabulary.tokens_of(answer.strip())
+
+    @property
+    def no_documents(self) -> tuple[int, ...]:
+        """The tokens that stand where documents are announced and past turns come instead."""
+        return self.vocabulary.tokens_of(_NOT_SHOWN)
+
 
 def frame_of(model: Model, vocabulary: Vocabulary) -> PromptFrame:
     """Build the frame from the model's own chat template."""
@@ -47,4 +67,9 @@ def frame_of(model: Model, vocabulary: Vocabulary) -> PromptFrame:
     begin = vocabulary.begin_token
     if begin is not None and preamble[:1] != (begin,):
         preamble = (begin, *preamble)
-    return PromptFrame(vocabulary, preamble, vocabulary.tokens_of_template(turn.after))
+    return PromptFrame(
+        vocabulary,
+        preamble,
+        answer_opening=vocabulary.tokens_of_template(turn.after),
+        turn_break=vocabulary.tokens_of_template(turn.between),
+    )

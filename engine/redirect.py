@@ -10,8 +10,8 @@ allowed, and before anything is computed three inputs are overwritten:
     attn_inp_kq_mask         0 for cells of smaller-or-equal position, −inf else   (FLASH_ATTN_EXT)
 
 Every layer then writes the tokens' new K and V rows over the stale ones and attends to all cells before them: what a
-prefill computes, for these tokens alone. Tokens of the main sequence behind them in the same batch (the question)
-keep their own inputs, and see the new rows, because a layer writes before it attends. Afterwards the scratch
+prefill computes, for these tokens alone. Tokens of the main sequence that follow them (the question) are in the same
+batch, keep their own inputs, and see the new rows, because a layer writes before it attends. Afterwards the scratch
 sequence is forgotten; its cells were only reserved, never written.
 
 Proof by measurement (tests/engine/test_blend_exactness.py): recomputing everything over a cache filled with other
@@ -86,18 +86,19 @@ class Watch:
 
 @dataclass(slots=True)
 class GraphPass:
-    """One decode's `GraphVisitor`: rewrite inputs for the first `len(positions)` tokens, call watches, stop.
+    """One decode's `GraphVisitor`: rewrite inputs for `len(positions)` tokens from `first_row` on, call watches, stop.
 
-    `positions` are the true positions of the redirected tokens, ascending; position *i* sits in cell *i*.
-    With `stop` the graph ends once every watch has run.
+    `positions` are the true positions of the redirected tokens, ascending; position *i* sits in cell *i*. `first_row`
+    tokens of the main sequence stand before them in the batch. With `stop` the graph ends once every watch has run.
     """
 
     positions: IntArray | None = None
     watches: Mapping[Tap, Watch] = field(default_factory=dict[Tap, Watch])
     stop: bool = False
     rewritten: set[str] = field(default_factory=set[str])
+    first_row: int = 0
     visible_cells: npt.NDArray[np.bool_] | None = None
-    """Cells that the first token *behind* the redirected ones sees, as llama.cpp set its mask."""
+    """Cells that the batch's first token sees, as llama.cpp set its mask, if that is one of the main sequence."""
     _rewritten_addresses: set[int] = field(default_factory=set[int])
     _waiting: set[Tap] = field(default_factory=set[Tap])
     _operations: dict[int, str] = field(default_factory=dict[int, str])
@@ -169,21 +170,21 @@ class GraphPass:
             self._rewrite_mask(address, source, positions)
         elif name == _ROPE_POSITIONS:
             _expect(name, type_, _POSITION_TYPE)
-            bindings.write_tensor(address, positions.astype(np.int32))
+            bindings.write_tensor(address, positions.astype(np.int32), self.first_row * np.int32().nbytes)
         else:
             _expect(name, type_, _CELL_TYPE)
-            bindings.write_tensor(address, positions.astype(np.int64))
+            bindings.write_tensor(address, positions.astype(np.int64), self.first_row * np.int64().nbytes)
         self.rewritten.add(name)
 
     def _rewrite_mask(self, address: int, mask: Tensor, positions: IntArray) -> None:
-        num_cells, num_rows = mask.ne[0], mask.ne[1]
+        num_cells = mask.ne[0]
         row_bytes = 2 * num_cells
-        if num_rows > len(positions):
-            row = bindings.read_tensor(address, len(positions) * row_bytes, row_bytes).view(np.float16)
-            self.visible_cells = row == 0
+        if self.first_row:
+            self.visible_cells = bindings.read_tensor(address, 0, row_bytes).view(np.float16) == 0
         # (redirected tokens, cells) float16
         allowed: npt.NDArray[np.bool_] = np.arange(num_cells, dtype=np.int32)[None, :] <= positions[:, None]
-        bindings.write_tensor(address, np.where(allowed, np.float16(0), np.float16(-np.inf)))
+        rows = np.where(allowed, np.float16(0), np.float16(-np.inf))
+        bindings.write_tensor(address, rows, self.first_row * row_bytes)
 
 
 def _expect(name: str, got: str, want: str) -> None:
@@ -202,15 +203,18 @@ def redirected_decode(
 ) -> GraphPass:
     """Recompute `token_ids` in the cells of `positions` (ascending), with runs of the main sequence behind them.
 
-    All of it is one batch, so it must fit `batch_tokens`; `redirected_slices` cuts a longer set. With `stop`
-    the graph ends after the last watch, and whatever `behind` would yield is not computed.
+    All of it is one batch, so it must fit `batch_tokens`; `slices` cuts a longer set. In the batch the runs of the main
+    sequence come first: they get the next cells, and the scratch cells behind them are free again afterwards, so that
+    position *i* stays in cell *i*. With `stop` the graph ends after the last watch, and whatever `behind` would yield
+    is not computed.
     """
     assert len(token_ids) == len(positions)
     assert np.all(np.diff(positions) > 0), "redirected positions must ascend"
-    graph_pass = GraphPass(positions if len(positions) else None, watches or {}, stop)
+    num_behind = sum(len(run.token_ids) for run in behind)
+    graph_pass = GraphPass(positions if len(positions) else None, watches or {}, stop, first_row=num_behind)
     scratch = [TokenRun(token_ids, 0, Context.SCRATCH)] if len(token_ids) else []
     try:
-        context.decode([*scratch, *behind], graph_pass)
+        context.decode([*behind, *scratch], graph_pass, timed=not stop)
     finally:
         context.forget(Context.SCRATCH)
     graph_pass.require_complete()

@@ -99,6 +99,10 @@ class ChunkUse:
     num_computed: int = 0
     attention: float | None = None
     """Share of the question's attention on all chunks; None where it was not measured."""
+    num_kept: int = 0
+    """Tokens that were in the conversation's memory already."""
+    token_attention: tuple[float, ...] = ()
+    """The question's attention on each of its tokens, in order; they add up to `attention`. Empty: not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,9 @@ class StageTimes:
     total_ms: float = 0.0
     tokens_per_s: float = 0.0
     """Decoding speed after the first token."""
+    cold_first_token_ms: float | None = None
+    """What the first token would have taken if the whole prompt had been computed, at the speed that this session has
+    seen; None before it has seen enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +137,75 @@ class AnswerDone:
     """What the user should know, e.g. why an answer was exact where blending was asked for."""
     missing: tuple[ContextChunk, ...] = field(default=())
     """Chunks that had no usable state: to be steeped when there is time."""
+    stopped: bool = False
+    """The answer was broken off on request; its text is what there was of it."""
+    memory: "Memory | None" = None
+    """What the conversation's memory holds now; None outside of conversations."""
+    dropped_chunk_ids: tuple[int, ...] = ()
+    """Chunks that left the conversation's memory to make room."""
+    num_history_tokens: int = 0
+    """Tokens of earlier turns that had to be read again, because their memory was lost or another model's."""
+    prefill_tokens_per_s: float | None = None
+    """How fast this session computes prompts; None before it has seen enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastTurn:
+    """A question and its answer, as text: what is read again where the memory of it is lost."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRequest:
+    """The next turn of a conversation: `ask.chunks` are those found for it, in prompt order.
+
+    Those that the memory holds already stay where they are. Whatever the memory holds of turn `ordinal` and later is
+    forgotten first: so a question is asked again, or another in its place.
+    """
+
+    ask: AnswerRequest
+    conversation_id: int
+    ordinal: int
+    past: tuple[PastTurn, ...] = ()
+    """Turns 0 to `ordinal` - 1."""
+
+    def __post_init__(self) -> None:
+        if len(self.past) != self.ordinal:
+            raise ValueError(f"turn {self.ordinal} needs as many past turns, got {len(self.past)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the model's memory of a conversation holds: tokens in the cache."""
+
+    conversation_id: int
+    num_turns: int
+    num_tokens: int
+    capacity: int
+    """Tokens that fit."""
+    num_bytes: int
+    """Of all rows; 0 where the model's rows have no known layout."""
+    chunk_ids: tuple[int, ...] = ()
+    """Chunks that are in it, in prompt order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """The end of a request to recall a conversation: its memory, or why there is none."""
+
+    memory: Memory | None
+    reason: str = ""
+    read_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The end of a request to put the conversation's memory away: bytes written, or why nothing was."""
+
+    num_bytes: int
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

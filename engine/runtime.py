@@ -6,11 +6,13 @@ the graph (on a GPU, where that is impossible, at its end), and the micro-batch 
 steeping in the same way until `release`, for whatever else needs the machine. Each request is a `Job`: an iterator of
 events that ends with the request's last event or raises its error. `Job.cancel` stops it within one node. `close`
 cancels what runs, ends what waits, and joins the thread; it cannot hang on a lost reader, because the queues of events
-are unbounded and events are small (a token, a number).
+are unbounded and events are small (a token, a number). Whatever else ends the thread ends every job with
+`EngineStopped`, those that come later too: nobody waits for ever.
 """
 
 import heapq
 import itertools
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -20,13 +22,24 @@ from time import perf_counter
 from typing import Any, Generic, TypeVar
 
 from engine.architecture import Blendability
-from engine.errors import Cancelled
+from engine.errors import Cancelled, EngineError, EngineStopped
 from engine.owner import Owner
 from engine.ports import OpenShelf
 from engine.prompt import PromptFrame
-from engine.requests import AnswerEvent, AnswerRequest, SteepDone, SteepEvent, SteepRequest
+from engine.requests import (
+    AnswerEvent,
+    AnswerRequest,
+    Kept,
+    Recalled,
+    SteepDone,
+    SteepEvent,
+    SteepRequest,
+    TurnRequest,
+)
 from engine.session import Session, SessionOptions
 from storage.values import FingerprintFacts
+
+_logger = logging.getLogger(__name__)
 
 Event = TypeVar("Event")
 
@@ -46,7 +59,7 @@ class Ready:
 
 
 class Job(Generic[Event]):
-    """One request under way; iterate from one thread."""
+    """One request under way; iterate from one thread. Iterated again, it only ends again."""
 
     def __init__(self, stop: Callable[["Job[Any]"], None], priority: int) -> None:
         self.priority = priority
@@ -55,13 +68,18 @@ class Job(Generic[Event]):
         self.cancelled = False
 
     def __iter__(self) -> Iterator[Event]:
-        while (event := self._events.get()) is not None:
-            if isinstance(event, BaseException):
-                raise event
+        while True:
+            event = self._events.get()
+            if event is None or isinstance(event, BaseException):
+                self._events.put(event)
+                break
             yield event
+        if event is not None:
+            raise event
 
     def cancel(self) -> None:
-        """Stop the request; its iterator then raises `Cancelled`. From any thread."""
+        """Stop the request; its iterator then raises `Cancelled`, but for a conversation's answer that has begun, which
+        ends with what there is of it. From any thread."""
         self.cancelled = True
         self._stop(self)
 
@@ -90,12 +108,14 @@ class Runtime(Owner):
     def __init__(self, options: SessionOptions, open_shelf: OpenShelf) -> None:
         self._options, self._open_shelf = options, open_shelf
         self._arrivals = itertools.count()
-        self._changed = threading.Condition()  # guards the five below
+        self._changed = threading.Condition()  # guards the seven below
         self._inbox: list[_Waiting] = []
         self._running: Job[Any] | None = None
+        self._served: list[Job[Any]] = []  # the job that runs, behind the steeping that it interrupts
         self._session: Session | None = None
         self._held = False
         self._closing = False
+        self._ended: EngineError | None = None
         self._ready: Future[Ready] = Future()
         self._thread = threading.Thread(target=self._main, name="steep-compute", daemon=True)
         self._thread.start()
@@ -104,13 +124,46 @@ class Runtime(Owner):
         """Block until the model is loaded; raises what loading raised."""
         return self._ready.result()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether requests are served, or will be once the model is loaded."""
+        with self._changed:
+            return not self._closing and self._ended is None
+
     def answer(self, request: AnswerRequest) -> Job[AnswerEvent]:
-        """Submit a question."""
+        """Submit a question by itself."""
 
         def work(session: Session, job: Job[AnswerEvent]) -> None:
             job.emit(session.answer(request, job.emit))
 
         return self._submit(_QUESTION_PRIORITY, work)
+
+    def converse(self, request: TurnRequest) -> Job[AnswerEvent]:
+        """Submit the next turn of a conversation."""
+
+        def work(session: Session, job: Job[AnswerEvent]) -> None:
+            job.emit(session.converse(request, job.emit))
+
+        return self._submit(_QUESTION_PRIORITY, work)
+
+    def recall(self, conversation_id: int) -> Job[Recalled]:
+        """Bring back a conversation's memory."""
+        return self._once(lambda session: session.recall(conversation_id))
+
+    def keep(self) -> Job[Kept]:
+        """Put the current conversation's memory away."""
+        return self._once(lambda session: session.keep())
+
+    def branch(self, source_id: int, target_id: int, num_turns: int) -> Job[Recalled]:
+        """Let the memory of a conversation's first turns be the memory of another one."""
+        return self._once(lambda session: session.branch(source_id, target_id, num_turns))
+
+    def forget(self, conversation_id: int) -> Job[None]:
+        """Drop a conversation's memory; the job has no events, it only ends."""
+        return self._submit(_QUESTION_PRIORITY, lambda session, _: session.forget(conversation_id))
+
+    def _once(self, act: Callable[[Session], Event]) -> Job[Event]:
+        return self._submit(_QUESTION_PRIORITY, lambda session, job: job.emit(act(session)))
 
     def steep(self, request: SteepRequest) -> Job[SteepEvent]:
         """Submit chunks to steep, one event per chunk."""
@@ -150,8 +203,8 @@ class Runtime(Owner):
     def _submit(self, priority: int, work: Callable[[Session, Job[Event]], None]) -> Job[Event]:
         job: Job[Event] = Job(self._stop, priority)
         with self._changed:
-            if self._closing:
-                job.end(Cancelled("the runtime is closed"))
+            if self._closing or self._ended:
+                job.end(self._ended or Cancelled("the runtime is closed"))
                 return job
             heapq.heappush(self._inbox, _Waiting(priority, next(self._arrivals), (job, work)))
             if priority == _QUESTION_PRIORITY:
@@ -172,13 +225,20 @@ class Runtime(Owner):
     # --- the compute thread
 
     def _main(self) -> None:
+        ended: EngineError = Cancelled("the runtime is closed")
         try:
-            session = Session(self._options, self._open_shelf)
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-            self._ready.set_exception(error)
-            self._end_waiting()
-            return
-        with session:
+            with Session(self._options, self._open_shelf) as session:
+                self._work(session)
+        except BaseException as error:
+            if self._ready.done():
+                _logger.critical("the compute thread ended", exc_info=error)
+            else:
+                self._ready.set_exception(error)
+            ended = EngineStopped(f"the engine has stopped: {error or type(error).__name__}")
+        self._end_all(ended)
+
+    def _work(self, session: Session) -> None:
+        try:
             with self._changed:
                 self._session = session
             self._ready.set_result(
@@ -192,9 +252,9 @@ class Runtime(Owner):
             )
             while (waiting := self._next()) is not None:
                 self._serve(session, waiting)
+        finally:
             with self._changed:
                 self._session = None
-        self._end_waiting()
 
     def _next(self) -> _Waiting | None:
         """The next request; None when the thread is to end."""
@@ -204,6 +264,7 @@ class Runtime(Owner):
 
     def _serve(self, session: Session, waiting: _Waiting) -> None:
         job, work = waiting.work
+        self._served.append(job)
         before = self._take_over(session, job)
         try:
             if job.cancelled:
@@ -214,6 +275,7 @@ class Runtime(Owner):
             job.end(error)
         finally:
             self._take_over(session, before)
+        self._served.remove(job)
 
     def _take_over(self, session: Session, job: Job[Any] | None) -> Job[Any] | None:
         """Make `job` the one that `_stop` stops; answers with the one before."""
@@ -243,10 +305,11 @@ class Runtime(Owner):
     def _question_waits(self) -> bool:
         return bool(self._inbox) and self._inbox[0].priority == _QUESTION_PRIORITY
 
-    def _end_waiting(self) -> None:
-        """Nobody will serve what still waits."""
+    def _end_all(self, error: EngineError) -> None:
+        """Nobody will serve what still waits, or comes later."""
         with self._changed:
-            self._closing = True
+            self._ended = error
             left, self._inbox = self._inbox, []
-        for waiting in left:
-            waiting.work[0].end(Cancelled("stopped on request"))
+            jobs = [*self._served, *(waiting.work[0] for waiting in left)]
+        for job in jobs:
+            job.end(error)

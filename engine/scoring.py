@@ -1,15 +1,17 @@
-"""Measure what `engine.selection` ranks by: two stopped passes over the blended cache. Owner thread only.
+"""Measure what `engine.selection` ranks by, and how the question's attention is spread. Owner thread only.
 
-* `question_attention`: the question's tokens run once over the stale cache; at the scored layers the attention
-  node gives Q, K and the scale as used, and the softmax is done again here, in float32. The pass stops at the last
-  scored layer and its cells are forgotten.
+* `AttentionMeter`: while the question's tokens are computed, the attention nodes of the scored layers give Q, K and the
+  scale as used, and the softmax is done again here, in float32. `question_attention` runs them once over the stale
+  cache for that, in a pass that stops at the last scored layer, and forgets their cells; `metered_prefill` measures
+  while they are computed for good.
 * `deviation`: a redirected decode of the shortlisted tokens that stops when layer 1's V rows are written: about
   1/n_layers of a prefill. It leaves layers 0 and 1 of these tokens exact.
 
 Quantised K is read back as the cache holds it (after llama.cpp's Hadamard rotation, which Q has had too).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from engine import bindings, redirect
 from engine.bindings import ByteArray, FloatArray, IntArray, Tensor, TokenRun
 from engine.errors import RedirectFailed
 from engine.model import Context
-from engine.redirect import GraphPass, Watch
+from engine.redirect import GraphPass, Tap, Watch
 
 DEVIATION_LAYER = 1
 """The first layer whose rows depend on the context; CacheBlend's choice."""
@@ -29,64 +31,133 @@ _Q8_0 = np.dtype([("scale", "<f2"), ("values", "i1", (_Q8_0_VALUES,))])
 """block_q8_0 of ggml-common.h."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Attending:
+    """One attention node as it was computed: the question's queries, and where the keys stay."""
+
+    queries: FloatArray
+    """(heads, tokens, head_dim)"""
+    scale: float
+    cache_address: int
+    """The layer's K cache, a tensor that outlives every graph."""
+    num_kv_heads: int
+
+
+class AttentionMeter:
+    """Measures the question's attention on each of the first `num_cells` cells, over its tokens, heads and `layers`.
+
+    While a graph runs, only queries are copied: numpy's threads and ggml's would wait for each other between the nodes
+    (measured: five times the price of the calculation itself). The rest is done by `attention`.
+    """
+
+    def __init__(self, num_cells: int, layers: Sequence[int]) -> None:
+        self._num_cells, self._layers = num_cells, layers
+        self._seen: list[_Attending] = []
+        self._num_expected = 0
+        self._failure: RedirectFailed | None = None
+
+    def watches(self, first_row: int, num_rows: int) -> Mapping[Tap, Watch]:
+        """What to watch in the decode of a batch in which `num_rows` tokens from `first_row` on are the question's."""
+
+        def note(node: Tensor) -> None:
+            # Not raised here: a graph that is watched in passing has to be computed to its end.
+            try:
+                self._seen.append(_attending(node, first_row, num_rows))
+            except RedirectFailed as error:
+                self._failure = error
+
+        self._num_expected += len(self._layers)
+        return {redirect.attention_tap(layer): Watch(after=note) for layer in self._layers}
+
+    def attention(self) -> FloatArray:
+        """(cells,) float32, as long as the cells hold what they held; raises `RedirectFailed`.
+
+        The question's own cells are left out of the sum *and* of the normalisation: they take the same share from all.
+        """
+        if self._failure:
+            raise self._failure
+        if len(self._seen) != self._num_expected:
+            raise RedirectFailed(f"{len(self._seen)} of {self._num_expected} attention nodes came by")
+        total = np.zeros(self._num_cells, np.float32)
+        for attending in self._seen:
+            total += _softmax_sum(attending, self._num_cells)
+        return total
+
+
 def question_attention(
-    context: Context,
-    question: Sequence[int],
-    first_position: int,
-    context_positions: IntArray,
-    layers: Sequence[int],
+    context: Context, question: Sequence[int], first_position: int, layers: Sequence[int]
 ) -> FloatArray:
-    """Attention of all question tokens, heads and `layers` on each context cell, summed: (context tokens,) float32."""
-    total = np.zeros(len(context_positions), np.float32)
-
-    def add(node: Tensor) -> None:
-        total[:] += _attention_on(node, first_position, context_positions)
-
-    watches = {redirect.attention_tap(layer): Watch(after=add) for layer in layers}
-    step = context.options.batch_tokens
+    """The question's attention on each of the cells before it, computed for this alone: (cells,) float32."""
+    meter, step = AttentionMeter(first_position, layers), context.options.batch_tokens
     for start in range(0, len(question), step):
-        graph_pass = GraphPass(watches=watches, stop=True)
-        run = TokenRun(question[start : start + step], first_position + start, Context.SEQUENCE)
-        context.decode([run], graph_pass)
+        piece = question[start : start + step]
+        graph_pass = GraphPass(watches=meter.watches(0, len(piece)), stop=True)
+        context.decode([TokenRun(piece, first_position + start, Context.SEQUENCE)], graph_pass)
         graph_pass.require_complete()
     context.forget(Context.SEQUENCE, first_position)
-    return total
+    return meter.attention()
 
 
-def _attention_on(node: Tensor, num_cells: int, context_positions: IntArray) -> FloatArray:
-    """Softmax(Q·K) of one attention node over the first `num_cells` cells, summed over tokens and heads.
+def metered_prefill(
+    context: Context,
+    token_ids: Sequence[int],
+    first_position: int,
+    num_question_tokens: int,
+    meter: AttentionMeter | None,
+    progress: Callable[[int], None] | None = None,
+) -> None:
+    """Prefill a run that ends with the question, for its last logits, and measure its attention on the way."""
+    step, num_before = context.options.batch_tokens, len(token_ids) - num_question_tokens
+    for start in range(0, len(token_ids), step):
+        piece = token_ids[start : start + step]
+        first_row = max(num_before - start, 0)
+        watches = meter.watches(first_row, len(piece) - first_row) if meter and first_row < len(piece) else None
+        last = start + len(piece) == len(token_ids)
+        run = TokenRun(piece, first_position + start, Context.SEQUENCE, want_logits=last)
+        context.decode([run], GraphPass(watches=watches) if watches else None, timed=True)
+        if progress:
+            progress(start + len(piece))
 
-    The question's own cells are left out of the sum *and* of the normalisation: they take the same share from all.
-    """
-    scale = float(np.frombuffer(bytes(node.op_params)[:4], np.float32)[0])
-    queries = _queries(node)  # (heads, tokens, head_dim)
-    keys = _keys(node, num_cells)  # (kv_heads, cells, head_dim)
-    num_heads, num_tokens, head_dim = queries.shape
-    grouped = queries.reshape(len(keys), num_heads // len(keys) * num_tokens, head_dim) * scale
-    weights = grouped @ keys.transpose(0, 2, 1)  # (kv_heads, heads per kv_head × tokens, cells)
-    weights -= weights.max(axis=2, keepdims=True)
-    np.exp(weights, out=weights)
-    weights /= weights.sum(axis=2, keepdims=True)
-    return weights.sum(axis=(0, 1))[context_positions]
 
-
-def _queries(node: Tensor) -> FloatArray:
-    raw = redirect.source_bytes(node, 0)
-    source = bindings.tensor_at(node.src[0])
+def _attending(node: Tensor, first_row: int, num_rows: int) -> _Attending:
+    source, keys = bindings.tensor_at(node.src[0]), bindings.tensor_at(node.src[1])
     _expect_type(source, ("f32",))
     head_dim, num_tokens, num_heads = source.ne[:3]
     strides = (source.nb[2], source.nb[1], source.nb[0])
-    return np.ndarray((num_heads, num_tokens, head_dim), np.float32, raw.data, strides=strides)
+    raw = redirect.source_bytes(node, 0)
+    queries: FloatArray = np.ndarray((num_heads, num_tokens, head_dim), np.float32, raw.data, strides=strides)
+    assert keys.nb[1] >= keys.nb[2], "a cell's row holds all its heads"
+    assert keys.view_src, "the tap found the cache behind it"
+    if keys.view_offs:
+        raise RedirectFailed(f"keys are read from byte {keys.view_offs} of their cache on, expected 0")
+    return _Attending(
+        queries=queries[:, first_row : first_row + num_rows].copy(),
+        scale=float(np.frombuffer(bytes(node.op_params)[:4], np.float32)[0]),
+        cache_address=keys.view_src,
+        num_kv_heads=keys.ne[2],
+    )
 
 
-def _keys(node: Tensor, num_cells: int) -> FloatArray:
+def _softmax_sum(attending: _Attending, num_cells: int) -> FloatArray:
+    """Softmax(Q·K) over the first `num_cells` cells, summed over tokens and heads: (cells,) float32."""
+    keys = _keys(attending, num_cells)  # (kv_heads, cells, head_dim)
+    num_heads, num_tokens, head_dim = attending.queries.shape
+    rows = num_heads // len(keys) * num_tokens
+    grouped = attending.queries.reshape(len(keys), rows, head_dim) * attending.scale
+    weights = grouped @ keys.transpose(0, 2, 1)  # (kv_heads, heads per kv_head × tokens, cells)
+    weights -= weights.max(axis=2, keepdims=True)
+    np.exp(weights, out=weights)
+    portions = 1 / weights.sum(axis=2, keepdims=True)
+    return (portions.transpose(0, 2, 1) @ weights).sum(axis=(0, 1))
+
+
+def _keys(attending: _Attending, num_cells: int) -> FloatArray:
     """Keys of the first cells as float32: (kv_heads, cells, head_dim)."""
-    source = bindings.tensor_at(node.src[1])
-    head_dim, _, num_heads = source.ne[:3]
-    assert source.nb[1] >= source.nb[2], "a cell's row holds all its heads"
-    raw = bindings.read_tensor(node.src[1], 0, min(num_cells * source.nb[1], bindings.num_tensor_bytes(node.src[1])))
-    rows = _dequantised(raw, bindings.type_name(source.type))
-    return rows.reshape(num_cells, num_heads, head_dim).transpose(1, 0, 2)
+    cache = bindings.tensor_at(attending.cache_address)
+    row_bytes = bindings.row_bytes(cache.type, cache.ne[0])
+    raw = bindings.read_tensor(attending.cache_address, 0, num_cells * row_bytes)
+    rows = _dequantised(raw, bindings.type_name(cache.type))
+    return rows.reshape(num_cells, attending.num_kv_heads, -1).transpose(1, 0, 2)
 
 
 def _dequantised(raw: ByteArray, type_: str) -> FloatArray:

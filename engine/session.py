@@ -3,8 +3,12 @@
 `Session` opens the model, makes the context (a plain one where the model cannot be blended), and opens the shelf of the
 fingerprint that both imply. Steeping has a small context of its own on the same weights, made when the first chunk is
 steeped: it can be interrupted between two micro-batches, and goes on where it was after a question has used the other.
+
+The main context holds one conversation at a time (`engine.conversation`). Before another one, or a question by itself,
+takes its place, it is put away on the shelf; when it comes back it is recalled from there and goes on at once.
 """
 
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -12,18 +16,35 @@ from pathlib import Path
 from time import perf_counter
 
 from engine import bindings, kv_layout, kv_state
-from engine.answer import Answering, BlendTools
+from engine.answer import Answering, Means
 from engine.architecture import Blendability
+from engine.blend import BlendTools
+from engine.conversation import Conversation
+from engine.errors import DecodeFailed, StateInvalid
 from engine.kv_layout import KvLayout
 from engine.kv_state import GiveWay
 from engine.model import ALL_LAYERS, Context, ContextOptions, Model
 from engine.owner import Owner
 from engine.ports import OpenShelf
+from engine.prefill_speed import PrefillSpeed
 from engine.prompt import PromptFrame, frame_of
-from engine.requests import AnswerDone, AnswerEvent, AnswerRequest, ContextChunk, Steeped
+from engine.requests import (
+    AnswerDone,
+    AnswerEvent,
+    AnswerRequest,
+    ContextChunk,
+    Kept,
+    Memory,
+    Recalled,
+    Steeped,
+    TurnRequest,
+)
 from engine.self_check import graph_blendability, model_blendability
+from engine.transcript import to_text
 from engine.vocabulary import Vocabulary
-from storage.values import FingerprintFacts
+from storage.values import FingerprintFacts, Miss
+
+_logger = logging.getLogger(__name__)
 
 MICRO_BATCH_TOKENS = 64
 """Tokens that are steeped at a time on a CPU: what is lost, at most, when a question interrupts. Sane: 32 to 512."""
@@ -43,6 +64,8 @@ class SessionOptions:
     gpu_layers: int = ALL_LAYERS
     longest_chunk: int = 1024
     """Tokens of the longest chunk that can be steeped: the steeping context has room for it and the preamble."""
+    prefill_tokens_per_s: float | None = None
+    """How fast an earlier session of the same model computed prompts."""
 
 
 class Session(Owner):
@@ -61,18 +84,153 @@ class Session(Owner):
             self.facts = fingerprint_facts(self.model, options, self.frame)
             self._shelf = stack.enter_context(open_shelf(self.facts))
             self._longest_chunk = options.longest_chunk
+            self.context.speed = PrefillSpeed(options.prefill_tokens_per_s)
+            self._means = self._means_of_answers()
+            self._conversation = Conversation(self.context, self._layout, self.frame.preamble)
+            self._conversation.restart(None)
+            self._unsaid: list[str] = []
             self._stack = stack.pop_all()
         self.load_ms = (perf_counter() - started) * 1e3
+
+    @property
+    def memory(self) -> Memory | None:
+        """What the context holds of a conversation."""
+        return self._conversation.memory
+
+    @property
+    def prefill_tokens_per_s(self) -> float | None:
+        """How fast prompts are computed; None before enough was seen."""
+        return self.context.speed.tokens_per_s
 
     # --- questions
 
     def answer(self, request: AnswerRequest, emit: Callable[[AnswerEvent], None]) -> AnswerDone:
-        """Answer a question; see `engine.answer`."""
-        why_exact = f"{self.model.path.name} cannot be blended because {self.blendability.reason}"
-        return Answering(self.context, self.frame, self._tools(), why_exact, request, emit).run()
+        """Answer a question by itself; see `engine.answer`. Afterwards nothing is remembered."""
+        started = perf_counter()
+        self._put_away()
+        self._conversation.restart(None)
+        try:
+            return self._answered(TurnRequest(request, conversation_id=0, ordinal=0), emit, started)
+        finally:
+            self._conversation.restart(None)
 
-    def _tools(self) -> BlendTools | None:
-        return BlendTools(self._layout, self._shelf) if self._layout else None
+    def converse(self, request: TurnRequest, emit: Callable[[AnswerEvent], None]) -> AnswerDone:
+        """Answer the next turn of a conversation; see `engine.answer`.
+
+        Raises what `answer` does. Then the memory is as it was before this turn, or empty.
+        """
+        started = perf_counter()
+        self._turn_to(request.conversation_id, has_past=request.ordinal > 0)
+        return self._answered(request, emit, started)
+
+    def _answered(self, request: TurnRequest, emit: Callable[[AnswerEvent], None], started: float) -> AnswerDone:
+        done = Answering(self._means, self._conversation, request, emit, started).run()
+        unsaid, self._unsaid = self._unsaid, []
+        return replace(done, notices=(*unsaid, *done.notices))
+
+    def _means_of_answers(self) -> Means:
+        why_exact = f"{self.model.path.name} cannot be blended because {self.blendability.reason}"
+        tools = BlendTools(self._layout, self._shelf) if self._layout else None
+        return Means(self.context, self.frame, tools, why_exact)
+
+    # --- conversations
+
+    def recall(self, conversation_id: int) -> Recalled:
+        """Bring a conversation's memory into the context. Where there is none, what the context holds stays."""
+        started = perf_counter()
+        if not self._holds(conversation_id):
+            self._put_away()
+            reason = self._recall(conversation_id)
+            if not self._holds(conversation_id):
+                return Recalled(None, reason, _ms_since(started))
+        return Recalled(self._conversation.memory, "", _ms_since(started))
+
+    def keep(self) -> Kept:
+        """Put the current conversation's memory away, if it is not on the shelf as it is. The shelf's errors rise, and
+        the conversation stays in the context whatever happens."""
+        conversation, memory = self._conversation, self._conversation.memory
+        if memory is None:
+            return Kept(0, "no conversation is remembered")
+        if conversation.is_kept:
+            return Kept(0, "it is kept already")
+        if not self._layout:
+            return Kept(0, self._means.why_exact)
+        transcript, blob = conversation.transcript, conversation.state()
+        state = (transcript.token_ids, blob)
+        reason = self._shelf.keep(
+            memory.conversation_id, memory.num_turns, to_text(transcript), transcript.chunk_ids, state
+        )
+        if reason:
+            return Kept(0, reason)
+        conversation.is_kept = True
+        return Kept(len(blob))
+
+    def branch(self, source_id: int, target_id: int, num_turns: int) -> Recalled:
+        """Let the memory of a conversation's first turns be that of another one, which is the current one then."""
+        if not self._layout:
+            return Recalled(None, self._means.why_exact)
+        recalled = self.recall(source_id)
+        if recalled.memory:
+            self._put_away()
+            self._conversation.become(target_id, num_turns)
+        return replace(recalled, memory=recalled.memory and self._conversation.memory)
+
+    def forget(self, conversation_id: int) -> None:
+        """Drop a conversation's memory, here and on the shelf."""
+        if self._conversation.id == conversation_id:
+            self._conversation.restart(None)
+        self._shelf.let_go(conversation_id, "it was to be forgotten")
+
+    def _turn_to(self, conversation_id: int, *, has_past: bool) -> None:
+        """Let the context hold a conversation, as far as it can be had."""
+        if self._holds(conversation_id):
+            return
+        conversation = self._conversation
+        why_empty = conversation.why_empty if conversation.id == conversation_id else ""
+        self._put_away()
+        reason = self._why_not_recalled(conversation_id) if has_past else "it is new"
+        if not self._holds(conversation_id):
+            conversation.restart(conversation_id, why_empty or reason)
+
+    def _holds(self, conversation_id: int) -> bool:
+        memory = self._conversation.memory
+        return memory is not None and memory.conversation_id == conversation_id
+
+    def _why_not_recalled(self, conversation_id: int) -> str:
+        try:
+            return self._recall(conversation_id)
+        except Exception as error:  # whatever the shelf's disk raises: the answer's notice tells it
+            _logger.exception("the memory of conversation %s was not recalled", conversation_id)
+            return str(error)
+
+    def _recall(self, conversation_id: int) -> str:
+        """Load what was kept of a conversation in place of what the context holds. Returns why not, if not."""
+        if not self._layout:
+            return self._means.why_exact
+        saved = self._shelf.recall(conversation_id)
+        if isinstance(saved, Miss):
+            return saved.reason
+        if saved.state.num_tokens > self._conversation.capacity:
+            return f"it has {saved.state.num_tokens} tokens, but the context holds {self._conversation.capacity}"
+        try:
+            self._conversation.load(conversation_id, saved)
+        except (StateInvalid, DecodeFailed) as error:
+            self._shelf.let_go(conversation_id, str(error))
+            return str(error)
+        return ""
+
+    def _put_away(self) -> None:
+        """Keep the current conversation before it makes way. It is told with the next answer if that fails: what was
+        said is in the index, and can be read again as text."""
+        if self._conversation.memory is None or self._conversation.is_kept or not self._layout:
+            return
+        try:
+            reason = self.keep().reason
+        except Exception as error:  # whatever the shelf's disk raises
+            _logger.exception("the memory of conversation %s was not kept", self._conversation.id)
+            reason = str(error)
+        if reason:
+            self._unsaid.append(f"The memory of the conversation before this one was not kept: {reason}")
 
     # --- steeping
 
@@ -153,3 +311,7 @@ def fingerprint_facts(model: Model, options: SessionOptions, frame: PromptFrame)
         "preamble": frame.preamble,
         **rope,
     }
+
+
+def _ms_since(started: float) -> float:
+    return (perf_counter() - started) * 1e3

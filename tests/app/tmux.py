@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-WAIT_SECONDS = 120
+WAIT_SECONDS = 90
 """Far more than anything here takes: a machine that is busy must not fail a test."""
 
 _LOOK_SECONDS = 0.05
@@ -40,6 +40,13 @@ class Screen:
             time.sleep(_LOOK_SECONDS)
         return screen
 
+    def wait_until_gone(self, text: str) -> None:
+        """Until it is nowhere on the screen."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while text in (screen := self.text()):
+            assert time.monotonic() < deadline, f"{text} did not go:\n{screen}"
+            time.sleep(_LOOK_SECONDS)
+
     def wait_for_end(self) -> None:
         """Until the program has ended and its window is a shell's again."""
         self.wait_for("ENDED WITH")
@@ -47,12 +54,16 @@ class Screen:
     def resize(self, columns: int, rows: int) -> None:
         self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
 
-    def start(self, command: Sequence[str], environment: Mapping[str, str], columns: int, rows: int) -> None:
+    def start(
+        self, command: Sequence[str], environment: Mapping[str, str], folder: Path, columns: int, rows: int
+    ) -> None:
         given = [f"{name}={value}" for name, value in environment.items()]
         line = ["env", "-i", *given, *command]
         quoted = " ".join(f"'{part}'" for part in line)
         script = f"{quoted}; echo ENDED WITH $?; sleep 600"
-        self._tmux("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(rows), script)
+        self._tmux(
+            "-f", "/dev/null", "new-session", "-d", "-c", str(folder), "-x", str(columns), "-y", str(rows), script
+        )
 
     def kill(self) -> None:
         subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, check=False)
@@ -68,11 +79,11 @@ class Screen:
 def on_screen(
     command: Sequence[str], environment: Mapping[str, str], folder: Path, columns: int = 100, rows: int = 30
 ) -> Iterator[Screen]:
-    """Run a program in tmux, with exactly this environment; `folder` is for the server's socket."""
+    """Run a program in tmux, in that folder and with exactly this environment."""
     if shutil.which("tmux") is None:
         pytest.skip("tmux is not installed")
     screen = Screen(folder / "tmux.socket")
-    screen.start(command, environment, columns, rows)
+    screen.start(command, environment, folder, columns, rows)
     try:
         yield screen
     finally:

@@ -62,7 +62,7 @@ class PassageScreen(ModalScreen[Source | None]):
             yield Static(id="passage-notice")
             yield Static(id="passage-text")
         yield Static(_LEGEND, id="passage-legend")
-        yield Footer()
+        yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         self.query_one("#passage-body").focus()

@@ -61,7 +61,7 @@ class ConversationsScreen(Screen[None]):
         yield TitleBar("Conversations")
         yield Input(placeholder="Search in questions and answers", compact=True, id="search")
         yield ConversationList()
-        yield Footer()
+        yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         self.query_one(ConversationList).focus()

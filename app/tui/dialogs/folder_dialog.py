@@ -48,9 +48,13 @@ class FolderDialog(Dialog[Path | None]):
         box.cursor_position = len(box.value)
 
     @on(Input.Changed)
-    async def _follow_path(self, message: Input.Changed) -> None:
+    def _note_path(self, message: Input.Changed) -> None:
         self.query_one(Complaint).say("")
-        folder = _folder_of(message.value)
+        self._follow_path(_folder_of(message.value))
+
+    @work(exclusive=True, group="follow")
+    async def _follow_path(self, folder: Path) -> None:
+        """A worker: while this screen waits, keys that are bindings would come after letters that were typed later."""
         tree = self.query_one(FolderTree)
         if folder != tree.path and await asyncio.to_thread(_is_folder, folder):
             tree.path = folder

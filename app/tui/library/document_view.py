@@ -48,7 +48,7 @@ class DocumentView(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         yield Static(Content(printable(str(self._path))), classes="document-path")
         yield TextArea(document_text(self._chunks), read_only=True, show_cursor=False, compact=True)
-        yield Footer()
+        yield Footer(show_command_palette=False)
 
     def action_leave(self) -> None:
         self.dismiss(False)

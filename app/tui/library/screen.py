@@ -108,7 +108,7 @@ class LibraryScreen(Screen[None]):
                 yield ColumnHeader()
                 yield LibraryTree()
             yield DetailPane()
-        yield Footer()
+        yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         for name in ("model", "watches_here"):

@@ -101,7 +101,7 @@ class WelcomeScreen(Screen[None]):
             yield Step(2, "A folder of documents", "folder")
             yield Step(3, "Reading and steeping", "reading")
             yield Step(4, "A first question", "question")
-        yield Footer()
+        yield Footer(show_command_palette=False)
 
     async def on_mount(self) -> None:
         self.watch(self.app, "model", self._show_model, init=False)

@@ -399,7 +399,7 @@ def test_a_source_opens_in_the_editor_at_the_line_of_its_quote(
     monkeypatch.setenv("VISUAL", "vi")
     opened = []
     monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
-    monkeypatch.setattr("app.open_source.run", opened.append)
+    monkeypatch.setattr("app.tui.opening.run", opened.append)
 
     async def scenario(seen: SeenChat) -> None:
         await seen.pilot.pause()

@@ -45,8 +45,12 @@ class Source:
     num_computed: int = 0
     heat: tuple[Heat, ...] = ()
 
-    def as_object(self) -> dict[str, object]:
-        quote, heat = self.quote, [[heat.start, heat.end, heat.level] for heat in self.heat]
+    def as_object(self, *, of_conversation: bool) -> dict[str, object]:
+        quote = self.quote
+        kept: dict[str, object] = {}
+        if of_conversation:
+            heat = [[heat.start, heat.end, heat.level] for heat in self.heat]
+            kept = {"kept": self.num_kept, "chunk": self.chunk_id, "heat": heat}
         return {
             "path": str(self.path),
             "page": self.page,
@@ -57,12 +61,10 @@ class Source:
             "score": round(self.score, 4),
             "attention": None if self.attention is None else round(self.attention, 4),
             "tokens": self.num_tokens,
-            "kept": self.num_kept,
             "loaded": self.num_loaded,
             "recomputed": self.num_recomputed,
             "computed": self.num_computed,
-            "chunk": self.chunk_id,
-            **({"heat": heat} if heat else {}),
+            **kept,
         }
 
 
@@ -135,22 +137,27 @@ class Account:
         return timing.cold_ttft_ms / timing.ttft_ms if timing.cold_ttft_ms and timing.ttft_ms else None
 
     def as_object(self) -> dict[str, object]:
-        """What `from_object` takes back, but for rounding."""
+        """What `from_object` takes back, but for rounding; outside of conversations without what only they have."""
         memory, timing = self.memory, self.timing
+        kept: dict[str, object] = {}
+        if memory:
+            kept = {
+                "kept_tokens": self.num_kept,
+                "history_tokens": self.num_history_tokens,
+                "memory_tokens": memory.num_tokens,
+                "memory_capacity": memory.capacity,
+            }
         return {
             "mode": self.mode,
             "model": self.model,
-            "sources": [source.as_object() for source in self.sources],
+            "sources": [source.as_object(of_conversation=memory is not None) for source in self.sources],
             "kv": {
                 "context_tokens": self.num_context_tokens,
-                "kept_tokens": self.num_kept,
                 "loaded_tokens": self.num_loaded,
                 "recomputed_tokens": self.num_recomputed,
                 "computed_tokens": self.num_computed,
-                "history_tokens": self.num_history_tokens,
                 "loaded_bytes": self.num_loaded_bytes,
-                "memory_tokens": memory and memory.num_tokens,
-                "memory_capacity": memory and memory.capacity,
+                **kept,
             },
             "timing": {
                 "retrieve_ms": round(timing.retrieve_ms, 3),
@@ -164,8 +171,8 @@ class Account:
                 "cold_ttft_ms": None if timing.cold_ttft_ms is None else round(timing.cold_ttft_ms, 3),
             },
             "answer_tokens": self.num_answer_tokens,
-            "stopped": self.stopped,
             "notices": list(self.notices),
+            **({"stopped": True} if self.stopped else {}),
         }
 
     def as_json(self) -> str:

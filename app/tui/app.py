@@ -7,6 +7,8 @@ or its assistant; none knows another one.
 """
 
 import asyncio
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,7 +23,6 @@ from textual.reactive import reactive
 from textual.screen import Screen
 
 from app.assistant.events import (
-    AnswerStarted,
     AssistantEvent,
     ConversationOpened,
     ConversationsChanged,
@@ -47,6 +48,7 @@ from storage.errors import StorageError
 if TYPE_CHECKING:
     from app.tui.quiet_streams import QuietStreams
     from app.wiring import Parts
+    from storage.values import Conversation
 
 T = TypeVar("T")
 
@@ -106,7 +108,7 @@ class SteepApp(App[None], inherit_bindings=False):
         self._may_welcome = welcomes
         for theme in OWN_THEMES:
             self.register_theme(theme)
-        self.theme = assistant.settings.theme
+        self.theme = self._remembered_theme = assistant.settings.theme
         self.set_keymap(dict(assistant.settings.keys))
 
     # --- beginning and end
@@ -152,8 +154,8 @@ class SteepApp(App[None], inherit_bindings=False):
                     self._welcome()
             case WatchingHere() | WatchingElsewhere():
                 self.watches_here = isinstance(event, WatchingHere)
-            case ConversationOpened(conversation) | AnswerStarted(conversation):
-                self.conversation_id, self.conversation_title = conversation.id, conversation.title
+            case ConversationOpened(conversation):
+                self.follow_conversation(conversation)
             case ConversationsChanged():
                 self._look_at_title()
             case _:
@@ -166,6 +168,10 @@ class SteepApp(App[None], inherit_bindings=False):
         return await asyncio.wrap_future(self.assistant.run(work))
 
     # --- conversations
+
+    def follow_conversation(self, conversation: "Conversation") -> None:
+        """It is the open one from now on."""
+        self.conversation_id, self.conversation_title = conversation.id, conversation.title
 
     def open_conversation(self, conversation_id: int) -> None:
         """Read it and show it; what the model remembers of it follows."""
@@ -221,7 +227,8 @@ class SteepApp(App[None], inherit_bindings=False):
         await self.screen.run_action(action)
 
     def watch_theme(self, theme: str) -> None:
-        if self.is_running and theme != self.assistant.settings.theme:
+        if self.is_running and theme != self._remembered_theme:
+            self._remembered_theme = theme
             self._remember_theme(theme)
 
     @work(thread=True, exclusive=True, group="theme")
@@ -232,6 +239,26 @@ class SteepApp(App[None], inherit_bindings=False):
             remember_setting(self.assistant.locations.config_file, "theme", theme)
         except (AppError, OSError) as error:
             self.call_from_thread(self.notify, message_of(error), severity="error", markup=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The way to where one is already is not offered."""
+        return action != "go" or parameters != (self.current_mode,)
+
+    def copy_to_clipboard(self, text: str) -> None:
+        super().copy_to_clipboard(text)
+        if not self.is_headless:
+            self._copy_with_program(text)
+
+    @work(thread=True, group="clipboard")
+    def _copy_with_program(self, text: str) -> None:
+        from app.clipboard import clipboard_command, copy_with
+
+        command = clipboard_command(os.environ, shutil.which)
+        if command:
+            try:
+                copy_with(command, text)
+            except OSError as error:
+                self.call_from_thread(self.notify, message_of(error), severity="warning", markup=False)
 
     # --- newcomers, and windows that are too small
 

@@ -11,6 +11,7 @@ import pkgutil
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual.app import App
 from textual.binding import Binding
@@ -19,6 +20,9 @@ from textual.keys import KEY_NAME_REPLACEMENTS, Keys
 
 from app import tui
 from app.errors import SettingsInvalid
+
+if TYPE_CHECKING:
+    from app.tui.app import SteepApp
 
 _PACKAGE = tui.__name__
 
@@ -89,7 +93,7 @@ def _check_key(identifier: str, key: str) -> None:
     *modifiers, name = key.split("+") if key != "+" else [key]
     if not _is_name(name) or not set(modifiers) <= set(_MODIFIERS):
         raise SettingsInvalid(
-            f"keys: {identifier}: there is no key {key!r}; keys are written like 'escape', 'f6', 'ctrl+s', 'alt+up', 'x'."
+            f"keys: {identifier}: there is no key {key!r}; they are written like 'escape', 'f6', 'ctrl+s', 'alt+up', 'x'."
         )
 
 
@@ -137,7 +141,7 @@ def is_of_app(key: KnownKey) -> bool:
     return issubclass(key.owner, App)
 
 
-def shown_keys(app: App[object], key: KnownKey) -> str:
+def shown_keys(app: "SteepApp", key: KnownKey) -> str:
     """The keys of an action as they are set now, as people write them."""
-    keys = dict(getattr(app.assistant.settings, "keys", ())).get(key.id, key.keys)
+    keys = dict(app.assistant.settings.keys).get(key.id, key.keys)
     return " or ".join(app.get_key_display(Binding(part.strip(), key.action)) for part in keys.split(","))

@@ -20,6 +20,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self, TextIO
 
+from typing_extensions import Buffer
+
 from storage import private_folder
 
 _LOG_BYTES = 2 << 20
@@ -75,14 +77,27 @@ class QuietStreams:
             os.dup2(kept, descriptor)
 
 
-class _Terminal(io.FileIO):
+class _Terminal(io.RawIOBase):
     """A terminal that may go away."""
 
-    def write(self, data: "bytes | bytearray | memoryview", /) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+    def write(self, data: Buffer, /) -> int:
         try:
-            return super().write(data) or 0
+            return os.write(self._descriptor, data)
         except OSError:
-            return len(data)
+            return memoryview(data).nbytes
 
 
 @contextmanager
@@ -92,8 +107,7 @@ def _python_streams(terminal: int) -> Iterator[None]:
     before = {name: getattr(sys, name) for name in names}
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    raw = _Terminal(terminal, "w", closefd=False)
-    screen: TextIO = io.TextIOWrapper(io.BufferedWriter(raw), "utf-8", "backslashreplace", write_through=False)
+    screen: TextIO = io.TextIOWrapper(io.BufferedWriter(_Terminal(terminal)), "utf-8", "backslashreplace")
     for name in names:
         setattr(sys, name, screen)
     try:

@@ -1,10 +1,10 @@
 """What is shown instead of screens that do not fit."""
 
-from textual.app import RenderResult
+from textual.app import ComposeResult
 from textual.content import Content
 from textual.geometry import Size
-from textual.reactive import reactive
 from textual.screen import ModalScreen
+from textual.widgets import Static
 
 MIN_WIDTH, MIN_HEIGHT = 60, 16
 """Cells below which no screen can be laid out; a terminal has 80 × 24 when nobody changed it."""
@@ -17,23 +17,27 @@ class TooSmall(ModalScreen[None]):
     TooSmall {
         background: $background;
         color: $foreground;
-        content-align: center middle;
-        text-align: center;
+        align: center middle;
+        & > Static { width: auto; text-align: center; }
     }
     """
-    shown: reactive[Size] = reactive(Size(0, 0))
 
     def __init__(self, size: Size) -> None:
         super().__init__()
-        self.set_reactive(TooSmall.shown, size)
+        self._size_told = size
+
+    def compose(self) -> ComposeResult:
+        yield Static(_words(self._size_told))
 
     def show_size(self, size: Size) -> None:
-        self.shown = size
-
-    def render(self) -> RenderResult:
-        width, height = self.shown
-        return Content(f"steep needs {MIN_WIDTH} × {MIN_HEIGHT} characters,\nthe window has {width} × {height}.")
+        self._size_told = size
+        if self.is_mounted:
+            self.query_one(Static).update(_words(size))
 
 
 def is_too_small(size: Size) -> bool:
     return size.width < MIN_WIDTH or size.height < MIN_HEIGHT
+
+
+def _words(size: Size) -> Content:
+    return Content(f"steep needs {MIN_WIDTH} × {MIN_HEIGHT} characters,\nthe window has {size.width} × {size.height}.")

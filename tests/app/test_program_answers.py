@@ -38,7 +38,7 @@ def answer(steeped_home: Program) -> dict:
 
 
 def test_the_json_of_an_answer_has_exactly_the_promised_keys(answer: dict):
-    assert set(answer) == {"answer", "mode", "model", "sources", "kv", "timing", "notices"}
+    assert set(answer) == {"answer", "mode", "model", "sources", "kv", "timing", "answer_tokens", "notices"}
     assert set(answer["kv"]) == {
         "context_tokens",
         "loaded_tokens",
@@ -55,6 +55,7 @@ def test_the_json_of_an_answer_has_exactly_the_promised_keys(answer: dict):
         "total_ms",
         "tokens_per_s",
         "model_load_ms",
+        "cold_ttft_ms",
     }
     keys = {"path", "page", "heading", "start", "end", "quote", "score", "attention", "tokens"}
     assert all(set(source) == keys | {"loaded", "recomputed", "computed"} for source in answer["sources"])

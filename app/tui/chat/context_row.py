@@ -9,7 +9,7 @@ from textual.widgets import Static
 from app.terminal import printable
 from app.wording import counted
 
-_GAP = 2
+_WHOLE_LIBRARY = Content.from_markup("([@click=screen.all_documents]ctrl+g: from all[/])")
 
 
 class ContextRow(Static):
@@ -25,7 +25,7 @@ class ContextRow(Static):
         if editing is not None:
             words.append(Content.assemble((f"editing question {editing + 1}", "bold $warning"), " (esc leaves it)"))
         if scope:
-            words.append(Content.assemble("only from ", (scope_words(scope), "bold $accent"), " (F3 changes it)"))
+            words.append(Content.assemble("only from ", (scope_words(scope), "bold $accent"), " ", _WHOLE_LIBRARY))
         if memory:
             words.append(Content(f"memory {memory[0]:,} of {memory[1]:,} tokens"))
         if notice:

@@ -100,12 +100,11 @@ class PassageScreen(ModalScreen[Source | None]):
 
 
 _LEGEND = Content.assemble(
-    ("warm", "on $warning 20%"),
-    " ",
-    ("hot", "on $warning 62% bold"),
-    "  what the question attended to    ",
+    (" warm ", "on $warning 20%"),
+    (" hot ", "on $warning 62% bold"),
+    " attended to by the question  ",
     ("underlined", "underline"),
-    "  what supports the answer",
+    " supports the answer",
 )
 
 

@@ -3,13 +3,10 @@
 One answer is made at a time. A question is shown at once and waits where it has to: for the model, for its passages,
 for the prompt to be read. If there is no answer in the end, the question is back in the input. An edited question
 replaces its turn, and whatever followed would go with it: where something follows, a branch is made first, so nothing
-is lost.
+is lost. An answer goes on when another conversation is looked at, and is there when one comes back to it.
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on, work
@@ -35,14 +32,15 @@ from app.assistant.events import (
 )
 from app.conversations.account import Source
 from app.errors import message_of
+from app.tui.chat.answer_in_making import AnswerInMaking
 from app.tui.chat.context_row import ContextRow
 from app.tui.chat.passage_screen import PassageScreen
 from app.tui.chat.question_input import QuestionInput
 from app.tui.chat.source_list import SourceList
+from app.tui.chat.source_words import shortened
 from app.tui.chat.start_page import StartPage, read_beginning
 from app.tui.chat.transcript import Transcript
 from app.tui.chat.turn_view import TurnView
-from app.tui.dialogs.text_dialog import TextDialog
 from app.tui.messages import AssistantTold
 from app.tui.widgets.title_bar import TitleBar
 from app.wording import counted
@@ -51,8 +49,12 @@ from storage.values import Conversation, Turn
 
 if TYPE_CHECKING:
     from app.tui.app import SteepApp
+    from app.wiring import Parts
 
 _NUM_REMEMBERED_QUESTIONS = 500
+_NOTED_CELLS = 40
+"""Of a question that a notice is about."""
+
 _LOOK_SECONDS = 2.0
 """At most so often is the start page brought up to date while documents are read."""
 
@@ -60,15 +62,6 @@ _LOOK_SECONDS = 2.0
 def _binding(keys: str, action: str, label: str, tooltip: str = "", *, name: str = "", show: bool = False) -> Binding:
     """A key that works while a question is typed."""
     return Binding(keys, action, label, show=show, priority=True, tooltip=tooltip, id=f"chat.{name or action}")
-
-
-@dataclass(slots=True)
-class _Making:
-    """The answer that is being made."""
-
-    view: TurnView
-    replaces: bool
-    """Earlier turns went from the screen for it; if it fails they are still kept, and come back."""
 
 
 class ChatScreen(Screen[None]):
@@ -84,6 +77,7 @@ class ChatScreen(Screen[None]):
         _binding("ctrl+b", "branch", "Branch", "Go on in a new conversation from here"),
         _binding("ctrl+y", "copy", "Copy", "Copy the answer"),
         _binding("ctrl+x", "export", "Export", "To Markdown or JSON"),
+        _binding("ctrl+g", "all_documents", "All documents", "Ask all documents again", name="all"),
         _binding("alt+up,ctrl+up", "select(-1)", "Earlier turn", name="earlier"),
         _binding("alt+down,ctrl+down", "select(1)", "Later turn", name="later"),
         _binding("pageup", "page(-1)", "Scroll up", name="page_up"),
@@ -92,7 +86,7 @@ class ChatScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._making: _Making | None = None
+        self._making: AnswerInMaking | None = None
         self._editing: int | None = None
         self._wants_in_input = ""
         """A question to put into the input when a branch is open."""
@@ -141,23 +135,21 @@ class ChatScreen(Screen[None]):
     async def on_assistant_told(self, message: AssistantTold) -> None:
         match message.event:
             case AnswerStarted(conversation, ordinal, question):
-                await self._begin(question, ordinal, replaces=False)
-                self._shown_conversation = conversation.id
-                self._say("looking for passages")
+                await self._start(conversation, ordinal, question)
             case PassagesFound(num_passages, num_kept):
                 self._say(_passages_words(num_passages, num_kept))
             case PromptRead(num_done, num_total):
-                if self._making and self._making.view.progress:
-                    self._making.view.progress.show_read(num_done, num_total)
+                if self._making:
+                    self._making.show_read(num_done, num_total)
             case AnswerPiece(text):
                 if self._making:
-                    await self._making.view.add(text)
+                    await self._making.add(text)
             case AnswerFinished():
                 await self._finish(message.event)
             case AnswerFailed():
                 await self._fail(message.event)
             case ConversationOpened(conversation, turns):
-                await self._open(conversation.id, turns)
+                await self._open(conversation, turns)
             case ConversationRecalled():
                 self._recalled(message.event)
             case LibraryChanged() | ModelReady() | UpkeepTold():
@@ -167,60 +159,75 @@ class ChatScreen(Screen[None]):
             case _:
                 pass
 
-    async def _begin(self, question: str, ordinal: int, *, replaces: bool) -> None:
-        """Show a question whose answer is to come, unless it is there."""
-        if self._making:
-            self._making.view.ordinal = ordinal
-            return
+    async def _start(self, conversation: Conversation, ordinal: int, question: str) -> None:
+        """The assistant has begun with a question: one from here, or one that was asked on another screen."""
+        making = self._making
+        if making is None or making.question != question:
+            if conversation.id != self._shown_conversation:
+                await self._transcript.empty()
+            making = await self._begin(question, ordinal, conversation.id)
+        making.view.ordinal, making.conversation_id = ordinal, conversation.id
+        if making.is_shown:
+            self._shown_conversation = conversation.id
+            self.steep.follow_conversation(conversation)
+        making.say("looking for passages")
+
+    async def _begin(
+        self, question: str, ordinal: int, conversation_id: int | None, *, replaces: bool = False
+    ) -> AnswerInMaking:
+        """Show a question whose answer is to come."""
         view = await self._transcript.begin(question, ordinal)
-        self._making = _Making(view, replaces)
-        self._show_conversation_or_start()
+        self._making = AnswerInMaking(view, conversation_id, replaces)
+        self._show_all()
+        return self._making
 
     async def _finish(self, event: AnswerFinished) -> None:
         making, self._making = self._making, None
-        if making:
+        if making and making.is_shown:
             await making.view.finish(event.turn)
-        if event.memory:
-            self._memory = (event.memory.num_tokens, event.memory.capacity)
-        self._notice = ""
-        self._show_context()
-        self._show_sources()
+        elif making:
+            self.notify(f"“{event.conversation.title}” has its answer (F5).", markup=False)
+        if event.conversation.id == self._shown_conversation:
+            self._memory = (event.memory.num_tokens, event.memory.capacity) if event.memory else None
+            self._notice = ""
+        self._show_all()
 
     async def _fail(self, event: AnswerFailed) -> None:
         making, self._making = self._making, None
-        self._give_back(event.question)
-        if making and event.reason:
-            await making.view.fail(event.reason)
-        elif making:
-            await making.view.remove()
+        if making and making.is_shown:
+            await self._fail_here(making, event)
         elif event.reason:
-            self.notify(event.reason, severity="error", markup=False)
-        if event.conversation is None and not any(view.turn for view in self._transcript.views):
-            self._failed_at_once = bool(event.reason)
-            self.steep.conversation_id = None
-        if making and making.replaces and event.conversation:
+            self.notify(f"{_shortly(event.question)}: {event.reason}", severity="error", markup=False)
+        self._show_all()
+
+    async def _fail_here(self, making: AnswerInMaking, event: AnswerFailed) -> None:
+        if not self._input.text.strip():
+            self._input.show(event.question)
+        if event.reason:
+            await making.view.fail(event.reason)
+        else:
+            await making.view.remove()
+        if making.replaces and event.conversation:
             if event.reason:
                 self.notify(event.reason, severity="error", markup=False)
             self.steep.assistant.open_conversation(event.conversation.id)
-        self._show_conversation_or_start()
+        elif event.conversation is None and not any(view.turn for view in self._transcript.views):
+            self._failed_at_once = bool(event.reason)
+            self._shown_conversation = None
+            self.steep.conversation_id = None
 
-    def _give_back(self, question: str) -> None:
-        if not self._input.text.strip():
-            self._input.show(question)
-
-    async def _open(self, conversation_id: int, turns: Sequence[Turn]) -> None:
-        self._making, self._editing, self._memory, self._notice = None, None, None, ""
-        self._shown_conversation = conversation_id
+    async def _open(self, conversation: Conversation, turns: Sequence[Turn]) -> None:
+        self._editing, self._memory, self._notice = None, None, ""
+        self._shown_conversation = conversation.id
         await self._transcript.show(turns)
-        conversation = await self._conversation()
-        if conversation:
-            self.steep.scope = conversation.scope
+        making = self._making
+        if making and making.conversation_id == conversation.id:
+            await making.move_to(await self._transcript.begin(making.question, making.ordinal))
+        self.steep.scope = conversation.scope
         if self._wants_in_input:
             self._input.show(self._wants_in_input)
             self._wants_in_input = ""
-        self._show_conversation_or_start()
-        self._show_context()
-        self._show_sources()
+        self._show_all()
 
     def _recalled(self, event: ConversationRecalled) -> None:
         if event.conversation_id != self.steep.conversation_id:
@@ -234,13 +241,18 @@ class ChatScreen(Screen[None]):
     async def _follow_conversation(self, conversation_id: int | None) -> None:
         """A new conversation begins empty; another one comes with `ConversationOpened`."""
         failed_at_once, self._failed_at_once = self._failed_at_once, False
-        if conversation_id is None and self._making is None and not failed_at_once:
+        if conversation_id is None and not failed_at_once:
             self._editing, self._memory, self._notice, self._shown_conversation = None, None, "", None
             await self._transcript.empty()
-            self._show_conversation_or_start()
-            self._show_context()
-            self._show_sources()
+            self._show_all()
             self._look_at_beginning()
+
+    def _show_all(self) -> None:
+        """Everything around the turns follows them."""
+        self._show_conversation_or_start()
+        self._show_context()
+        self._show_sources()
+        self.refresh_bindings()
 
     def _show_conversation_or_start(self) -> None:
         has_turns = bool(self._transcript.views)
@@ -263,8 +275,8 @@ class ChatScreen(Screen[None]):
             self._say("waiting for the model")
 
     def _say(self, words: str) -> None:
-        if self._making and self._making.view.progress:
-            self._making.view.progress.say(words)
+        if self._making:
+            self._making.say(words)
 
     def _look_soon(self) -> None:
         if self.has_class("-empty") and not self._is_looking:
@@ -289,7 +301,8 @@ class ChatScreen(Screen[None]):
     @on(QuestionInput.Sent)
     async def _send(self, message: QuestionInput.Sent) -> None:
         if self._making:
-            self.notify("One answer at a time: Esc stops the one that is being made.", markup=False)
+            place = "" if self._making.is_shown else " in another conversation"
+            self.notify(f"One answer at a time: Esc stops the one that is being made{place}.", markup=False)
             return
         ordinal, self._editing = self._editing, None
         self._input.take()
@@ -308,13 +321,15 @@ class ChatScreen(Screen[None]):
             await last.remove()
             last = self._transcript.last
         number = ordinal if ordinal is not None else last.ordinal + 1 if last else 0
-        await self._begin(question, number, replaces=ordinal is not None)
-        self._show_waiting()
-        self._show_context()
         conversation_id = self.steep.conversation_id
+        await self._begin(question, number, conversation_id, replaces=ordinal is not None)
+        self._show_waiting()
         self.steep.assistant.ask(
             question, conversation_id=conversation_id, ordinal=ordinal, scope=self.steep.scope, vary=vary
         )
+
+    def action_all_documents(self) -> None:
+        self.steep.scope = ()
 
     @on(QuestionInput.HistoryWanted)
     @work(exclusive=True, group="chat.history")
@@ -329,8 +344,15 @@ class ChatScreen(Screen[None]):
         if not self._input.text:
             self._input.show(history.back("") or "")
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "stop":
+            return bool(self._making or self._editing is not None or self._transcript.has_selection) or (
+                self.is_mounted and not self._input.has_focus
+            )
+        return super().check_action(action, parameters)
+
     def action_stop(self) -> None:
-        """Escape: leaves the sources, ends editing, stops the answer; in this order."""
+        """Escape: leaves the sources, stops the answer, ends editing, selects nothing; the first of these that can be."""
         if self.query_one(SourceList).has_focus:
             self._leave_sources()
         elif self._making:
@@ -339,11 +361,10 @@ class ChatScreen(Screen[None]):
         elif self._editing is not None:
             self._editing = None
             self._input.clear()
-            self._show_context()
         else:
             self._transcript.select(None)
-            self._show_sources()
             self._input.focus()
+        self._show_all()
 
     async def action_retry(self) -> None:
         view = self._transcript.last
@@ -364,7 +385,7 @@ class ChatScreen(Screen[None]):
         else:
             self._branch_before(view)
         self._input.focus()
-        self._show_context()
+        self._show_all()
 
     def action_branch(self) -> None:
         """Go on in a new conversation from the selected turn."""
@@ -387,12 +408,12 @@ class ChatScreen(Screen[None]):
 
     async def action_select(self, step: int) -> None:
         await self._transcript.select_by(step)
-        self._show_sources()
+        self._show_all()
 
     @on(TurnView.Chosen)
     def _choose(self, message: TurnView.Chosen) -> None:
         self._transcript.select(message.turn_view)
-        self._show_sources()
+        self._show_all()
 
     def action_page(self, direction: int) -> None:
         if direction < 0:
@@ -448,25 +469,9 @@ class ChatScreen(Screen[None]):
         if conversation is None:
             self.notify("There is nothing to export yet.", markup=False)
             return
-        from app.conversations.export import as_markdown, as_object, file_name
+        from app.tui.exporting import export_conversation
 
-        suggested = str(Path.cwd() / file_name(conversation.title))
-        chosen = await self.app.push_screen_wait(
-            TextDialog("Export to a file: .md or .json", suggested, check=_complaint_about_file, yes="Export")
-        )
-        if not chosen:
-            return
-        path = Path(chosen).expanduser()
-        try:
-            turns = await self.steep.look(lambda parts: parts.index.turns(conversation.id))
-            is_object = path.suffix.lower() == ".json"
-            text = _json(as_object(conversation, turns)) if is_object else as_markdown(conversation, turns)
-            with path.open("x", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(text)
-        except (StorageError, OSError) as error:
-            self.notify(message_of(error), severity="error", markup=False)
-        else:
-            self.notify(f"Exported to {path}", markup=False)
+        await export_conversation(self.steep, conversation)
 
     async def _conversation(self) -> Conversation | None:
         conversation_id = self._shown_conversation
@@ -480,14 +485,5 @@ def _passages_words(num_passages: int, num_kept: int) -> str:
     return f"{counted(num_passages, 'passage')} found{kept}"
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
-
-
-def _complaint_about_file(text: str) -> str | None:
-    path = Path(text).expanduser()
-    if path.suffix.lower() not in (".md", ".json"):
-        return "End it with .md for people, or .json for programs."
-    if path.exists():
-        return "This file is there already: choose another name."
-    return None if path.parent.is_dir() else f"There is no folder {path.parent}."
+def _shortly(question: str) -> str:
+    return f"“{shortened(' '.join(question.split()), _NOTED_CELLS)}”"

@@ -30,6 +30,8 @@ class SourceList(OptionList):
         background: transparent;
         &:focus { border: none; }
         & > .option-list--option { padding: 0 1; }
+        & > .option-list--option-highlighted { background: $boost; color: $foreground; text-style: none; }
+        &:focus > .option-list--option-highlighted { background: $primary 25%; color: $foreground; text-style: none; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.widgets import Button, Static
 
 from app.terminal import printable
-from app.wording import stages_line
+from app.wording import counted, stages_line
 
 if TYPE_CHECKING:
     from app.wiring import Parts
@@ -98,4 +98,4 @@ _KEYS = Content(
 def _documents_line(beginning: Beginning) -> str:
     if not beginning.num_documents:
         return "There are no documents yet: add a folder in the library (F3)."
-    return f"{beginning.num_documents:,} documents: {stages_line(beginning.stages)}."
+    return f"{counted(beginning.num_documents, 'document')}: {stages_line(beginning.stages)}."

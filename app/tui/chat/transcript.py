@@ -11,8 +11,8 @@ from textual.containers import VerticalScroll
 from app.tui.chat.turn_view import TurnView
 from storage.values import Turn
 
-_NUM_AT_ONCE = 12
-"""Turns that are made into widgets at a time: about 20 ms each."""
+_NUM_AT_FIRST, _NUM_AT_ONCE = 12, 4
+"""Turns that are made into widgets when a conversation is opened, and then at a time: about 20 ms each."""
 
 
 class Transcript(VerticalScroll):
@@ -41,15 +41,21 @@ class Transcript(VerticalScroll):
         return self.views[-1] if self.views else None
 
     @property
+    def has_selection(self) -> bool:
+        """Whether a turn was selected, and is marked."""
+        return self._selected is not None and self._selected.is_attached
+
+    @property
     def last(self) -> TurnView | None:
         return self.views[-1] if self.views else None
 
     async def show(self, turns: Sequence[Turn]) -> None:
         """A conversation, from its end."""
         await self.empty()
-        self._earlier = list(turns[:-_NUM_AT_ONCE])
-        await self.mount(*(TurnView(turn.question, turn.ordinal, turn) for turn in turns[-_NUM_AT_ONCE:]))
+        self._earlier = list(turns[:-_NUM_AT_FIRST])
+        await self.mount(*(TurnView(turn.question, turn.ordinal, turn) for turn in turns[-_NUM_AT_FIRST:]))
         self.follow()
+        self.call_after_refresh(self._fill)
 
     async def empty(self) -> None:
         self._earlier, self._selected = [], None
@@ -99,6 +105,15 @@ class Transcript(VerticalScroll):
         super().watch_scroll_y(old_value, new_value)
         if new_value <= 1 < old_value:
             self.call_later(self._show_earlier)
+
+    async def _fill(self) -> None:
+        """Without anything to scroll, nobody could ask for earlier turns."""
+        if self._earlier and self.is_attached and self.size.height and not self.max_scroll_y:
+            await self._show_earlier()
+            self.call_after_refresh(self._fill)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._fill)
 
     async def _show_earlier(self) -> None:
         if not self._earlier or self._is_loading:

@@ -126,6 +126,13 @@ class ConversationsScreen(Screen[None]):
         if await self.app.push_screen_wait(ConfirmDialog(f"Delete “{chosen.title}”?", detail, "Delete", True)):
             self.steep.delete_conversation(chosen.id)
 
+    @work
+    async def action_export(self) -> None:
+        from app.tui.exporting import export_conversation
+
+        if chosen := self._chosen():
+            await export_conversation(self.steep, chosen)
+
     def action_search(self) -> None:
         self.query_one("#search").focus()
 
@@ -140,10 +147,12 @@ class ConversationsScreen(Screen[None]):
 
 
 def _rows(parts: "Parts", text: str) -> list[Row]:
+    sizes = dict(parts.index.remembered_conversations())
     if terms := words_of(text):
         hits = parts.index.search_conversations(terms, _MOST_HITS)
-        return [Row(hit.conversation, excerpt=hit.excerpt) for hit in hits]
-    return [Row(conversation) for conversation in parts.index.conversations()]
+        return [Row(hit.conversation, sizes.get(hit.conversation.id, 0), hit.excerpt) for hit in hits]
+    listed = parts.index.conversations()
+    return [Row(conversation, sizes.get(conversation.id, 0)) for conversation in listed]
 
 
 def _complaint_about_title(text: str) -> str | None:

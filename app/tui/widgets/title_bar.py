@@ -37,7 +37,10 @@ class TitleBar(Widget):
 
     def on_mount(self) -> None:
         for name in ("model", "conversation_title", "activity"):
-            self.watch(self.app, name, lambda: self.refresh(), init=False)
+            self.watch(self.app, name, self._show_anew, init=False)
+
+    def _show_anew(self) -> None:
+        self.refresh()
 
     def render(self) -> RenderResult:
         app = cast("SteepApp", self.app)

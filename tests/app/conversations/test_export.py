@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.citation import Quote
-from app.conversations.account import Account, Source, Timing, from_object
+from app.conversations.account import Account, MemoryFill, Source, Timing, from_object
 from app.conversations.export import as_markdown, as_object
 from storage.values import Conversation, Turn
 
 SOURCE = Source(
     7, Path("/docs/tea.pdf"), 3, "Tea > Leaves", 0, 40, Quote(0, 9, "Oolong\n is"), 1.5, 0.6, 20, num_loaded=20
 )
-ACCOUNT = Account("blend", "a model", (SOURCE,), Timing(ttft_ms=1234.0))
+ACCOUNT = Account("blend", "a model", (SOURCE,), Timing(ttft_ms=1234.0), memory=MemoryFill(100, 8192))
 TURN = Turn(1, 0, "What is oolong?", "A tea.\n", ACCOUNT.as_json(), 1_700_000_000)
 CONVERSATION = Conversation(1, "What is\noolong?", 1_700_000_000, 1_700_000_100, 1, (Path("/docs"),))
 

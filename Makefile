@@ -5,10 +5,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO_HOME := .demo
 
-.PHONY: demo test check corpus-check edits-check clean
+.PHONY: demo app test check corpus-check edits-check clean
 
 demo: .venv/installed
 	@BIN=$(BIN) STEEP_HOME=$(DEMO_HOME) assets/demo.sh
+
+app: .venv/installed
+	STEEP_HOME=$(DEMO_HOME) $(BIN)/steep
 
 test: .venv/installed check
 	$(BIN)/python -m pytest

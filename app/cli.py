@@ -42,11 +42,21 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no r
 
 
 @app.callback()
-def open_app(context: typer.Context, model: Model = None) -> None:
+def open_app(
+    context: typer.Context,
+    model: Model = None,
+    continues: Annotated[
+        bool, typer.Option("--continue", "-c", help="Open the app with the conversation that changed last.")
+    ] = False,
+) -> None:
     if context.invoked_subcommand is None:
         from app.commands import tui
 
-        tui.run({"model": model})
+        tui.run({"model": model}, continues=continues)
+    elif continues:
+        raise WrongUse(
+            f"--continue opens the app, and stands alone: steep --continue, or steep {context.invoked_subcommand}"
+        )
     elif model is not None:
         raise WrongUse(f"--model belongs behind the command: steep {context.invoked_subcommand} --model {model}")
 

@@ -14,31 +14,15 @@ from pathlib import Path
 Which = Callable[[str], str | None]
 """`shutil.which`."""
 
-_TEXT_SUFFIXES = """
-    .txt .text .md .markdown .rst .org .tex .csv .tsv .json .jsonl .yaml .yml .toml .ini .cfg .log .py .pyi .js .ts .jsx
-    .tsx .c .h .cc .cpp .hpp .rs .go .java .kt .rb .php .pl .sh .bash .zsh .fish .sql .css .scss .xml .eml .mbox .lua
-    .r .swift .scala .hs .ml .ex .exs .erl .clj .el .vim .cmake .mk .diff .patch
-"""
+_VIEWED = frozenset((".pdf", ".docx", ".docm", ".odt", ".pptx", ".ppsx", ".epub"))
+"""What only a viewer can show."""
+
+_RENDERED = frozenset((".html", ".htm", ".xhtml", ".ipynb"))
+"""What is text, but better seen in a viewer."""
 
 _PLUS_LINE = frozenset(
-    (
-        "vi",
-        "vim",
-        "nvim",
-        "view",
-        "nano",
-        "emacs",
-        "emacsclient",
-        "micro",
-        "kak",
-        "joe",
-        "ne",
-        "mcedit",
-        "less",
-        "more",
-        "most",
-    )
-)
+    ("vi", "vim", "nvim", "view", "nano", "emacs", "emacsclient", "micro", "kak", "joe", "ne", "mcedit")
+) | frozenset(("less", "more", "most"))
 """Programs that take `+LINE` in front of the file."""
 
 _COLON_LINE = frozenset(("hx", "helix", "subl", "zed"))
@@ -74,22 +58,37 @@ class Opening:
 
 def is_text(path: Path) -> bool:
     """Whether an editor shows it as it was read."""
-    return path.suffix.lower() in _TEXT_SUFFIXES.split()
+    return path.suffix.lower() not in _VIEWED | _RENDERED
 
 
 def opening_of(
     path: Path, page: int | None, line: int, environment: Mapping[str, str], which: Which, platform: str = sys.platform
 ) -> Opening | None:
     """How to open the document; None where nothing that could is installed."""
-    if is_text(path):
-        for variable in ("VISUAL", "EDITOR", "PAGER"):
-            words = shlex.split(environment.get(variable, ""))
-            if words and which(words[0]):
-                return _in_editor(words, path, line)
+    in_editor = None if path.suffix.lower() in _VIEWED else _editor(environment, which)
+    if in_editor and is_text(path):
+        return _in_editor(in_editor, path, line)
     opening = _in_viewer(path, page, environment, which, platform)
-    if opening is None and is_text(path) and which("less"):
-        return _in_editor(["less"], path, line)
+    if opening is None and path.suffix.lower() not in _VIEWED:
+        words = in_editor or (["less"] if which("less") else None)
+        return _in_editor(words, path, line) if words else None
     return opening
+
+
+def _editor(environment: Mapping[str, str], which: Which) -> list[str] | None:
+    """The user's editor or pager, with its arguments, if it is installed."""
+    for variable in ("VISUAL", "EDITOR", "PAGER"):
+        words = _split(environment.get(variable, ""))
+        if words and which(words[0]):
+            return words
+    return None
+
+
+def _split(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:  # a quotation mark too many: a path with an apostrophe, as a rule
+        return command.split()
 
 
 def _in_editor(words: list[str], path: Path, line: int) -> Opening:
@@ -135,15 +134,16 @@ def line_of(path: Path, words: str) -> int:
     return text.count("\n", 0, place) + 1 if place >= 0 else 1
 
 
-def run(opening: Opening) -> None:
-    """Start it; one that takes the terminal is waited for. Raises OSError where it cannot be started."""
+def run(opening: Opening) -> "subprocess.Popen[bytes] | None":
+    """Start it; one that takes the terminal is waited for, another one is returned. Raises OSError where it cannot be
+    started."""
     if opening.takes_terminal:
         subprocess.run(opening.argv, check=False)
-    else:
-        subprocess.Popen(
-            opening.argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        return None
+    return subprocess.Popen(
+        opening.argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )

@@ -48,8 +48,8 @@ _EMPTY_LINE, _ENTER, _QUIT = b"\x15", b"\r", b"\x11"
 _CHARACTERS = "".join(map(chr, (*range(0x100, 0x180), *range(0x391, 0x3A2), *range(0x410, 0x450))))
 """Letters that nothing on the screen has: what is seen of one is the key that was pressed."""
 
-_PROMPT = "Ask"
-"""What the input shows while it is empty begins so."""
+_PROMPT = "sk your documents"
+"""What the input shows while it is empty, without the letter that the cursor is on."""
 
 _QUESTION = "Tell a long story about the lighthouse"
 _WORDS = """harbour lighthouse ferry captain island garden teahouse bell rope lantern goat wind tide stone boat market

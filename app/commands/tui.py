@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from app.tui.app import SteepApp
 
 
-def run(flags: Mapping[str, Value | None]) -> None:
-    """Until the user quits; raises KeyboardInterrupt after a signal, and SystemExit(1) after a mistake of ours, whose
-    traceback has been shown then."""
+def run(flags: Mapping[str, Value | None], *, continues: bool = False) -> None:
+    """Until the user quits; `continues`: from the conversation that changed last.
+
+    Raises KeyboardInterrupt after a signal, and SystemExit(1) after a mistake of ours, whose traceback has been shown
+    then.
+    """
     _check_terminal(os.environ)
     from app.assistant.assistant import Assistant
     from app.tui.app import SteepApp
@@ -31,7 +34,7 @@ def run(flags: Mapping[str, Value | None]) -> None:
     _check_looks(assistant.settings)
     with QuietStreams(assistant.locations.log_file) as streams:
         try:
-            app = SteepApp(assistant, streams=streams, welcomes=True)
+            app = SteepApp(assistant, streams=streams, welcomes=True, continues=continues)
             with _ended_by_signals(app) as came:
                 app.run()
         finally:

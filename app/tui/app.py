@@ -94,9 +94,15 @@ class SteepApp(App[None], inherit_bindings=False):
     """What goes on behind, in a few words."""
 
     def __init__(
-        self, assistant: AssistantPort, *, streams: "QuietStreams | None" = None, welcomes: bool = False
+        self,
+        assistant: AssistantPort,
+        *,
+        streams: "QuietStreams | None" = None,
+        welcomes: bool = False,
+        continues: bool = False,
     ) -> None:
-        """`streams`: who keeps the screen clean; `welcomes`: newcomers are taken by the hand."""
+        """`streams`: who keeps the screen clean; `welcomes`: newcomers are taken by the hand; `continues`: it begins
+        with the conversation that changed last."""
         super().__init__()
         self.assistant = assistant
         self.now: Callable[[], float] = time.time
@@ -106,6 +112,7 @@ class SteepApp(App[None], inherit_bindings=False):
         self._loop_of_ui: asyncio.AbstractEventLoop | None = None
         self._shall_end = False
         self._may_welcome = welcomes
+        self._continues = continues
         for theme in OWN_THEMES:
             self.register_theme(theme)
         self.theme = self._remembered_theme = assistant.settings.theme
@@ -117,9 +124,15 @@ class SteepApp(App[None], inherit_bindings=False):
         self._loop_of_ui = asyncio.get_running_loop()
         if self._shall_end:
             self.exit()
+        self.call_after_refresh(self._start)
+
+    def _start(self) -> None:
+        """Once there is something to see: what is imported and loaded now would make the first picture wait for it."""
         self.assistant.start(self.tell)
         if self._may_welcome:
             self._welcome_newcomer()
+        if self._continues:
+            self._continue_last()
 
     def end(self) -> None:
         """End in order; from any thread, and from the handler of a signal."""
@@ -150,8 +163,8 @@ class SteepApp(App[None], inherit_bindings=False):
         match event:
             case ModelLoading() | ModelReady() | ModelFailed():
                 self.model = event
-                if isinstance(event, ModelFailed) and not event.name:
-                    self._welcome()
+                if isinstance(event, ModelFailed):
+                    self._offer_way_on(event)
             case WatchingHere() | WatchingElsewhere():
                 self.watches_here = isinstance(event, WatchingHere)
             case ConversationOpened(conversation):
@@ -167,6 +180,14 @@ class SteepApp(App[None], inherit_bindings=False):
         """Run something short on the index and wait for it without blocking the screen; raises what it raises."""
         return await asyncio.wrap_future(self.assistant.run(work))
 
+    def _offer_way_on(self, failed: ModelFailed) -> None:
+        """Newcomers are led to a model; others are told what is wrong, and where to choose another."""
+        if self._may_welcome and not failed.name:
+            self._welcome()
+        elif not self._is_welcoming:
+            reason = f"{failed.reason}\nF4: choose another model."
+            self.notify(reason, title="There is no model to answer", severity="error", markup=False)
+
     # --- conversations
 
     def follow_conversation(self, conversation: "Conversation") -> None:
@@ -177,6 +198,18 @@ class SteepApp(App[None], inherit_bindings=False):
         """Read it and show it; what the model remembers of it follows."""
         self.assistant.open_conversation(conversation_id)
         self.switch_mode("chat")
+
+    @work(exclusive=True, group="continue")
+    async def _continue_last(self) -> None:
+        try:
+            listed = await self.look(lambda parts: parts.index.conversations())
+        except StorageError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        if listed:
+            self.open_conversation(listed[0].id)
+        else:
+            self.notify("There is no conversation to continue yet.", markup=False)
 
     def action_new_conversation(self) -> None:
         self.conversation_id, self.conversation_title = None, ""
@@ -215,7 +248,7 @@ class SteepApp(App[None], inherit_bindings=False):
         self._may_welcome = True
         self._welcome()
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002 - Textual's
         """Textual's own that make sense here; ours come from `app.tui.palette`."""
         yield SystemCommand("Theme", "Change how the app looks", self.action_change_theme)
         yield SystemCommand("First steps", "A model, a folder, a first question", self.action_welcome)
@@ -276,15 +309,16 @@ class SteepApp(App[None], inherit_bindings=False):
     def _welcome(self) -> None:
         from app.tui.welcome.screen import WelcomeScreen
 
-        if self._may_welcome:
+        if self._may_welcome and not self._is_welcoming:
             self._may_welcome = False
             self.push_screen(WelcomeScreen())
 
+    @property
+    def _is_welcoming(self) -> bool:
+        from app.tui.welcome.screen import WelcomeScreen
+
+        return any(isinstance(screen, WelcomeScreen) for screen in self.screen_stack)
+
     def on_resize(self, event: Resize) -> None:
-        shown = next((screen for screen in self.screen_stack if isinstance(screen, TooSmall)), None)
-        if shown:
-            shown.show_size(event.size)
-        if is_too_small(event.size) and not shown:
-            self.push_screen(TooSmall(event.size))
-        elif shown and shown is self.screen and not is_too_small(event.size):
-            self.pop_screen()
+        if is_too_small(event.size) and not isinstance(self.screen, TooSmall):
+            self.push_screen(TooSmall())

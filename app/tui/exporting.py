@@ -1,5 +1,6 @@
 """Writes a conversation to a file that the user names: Markdown for people, JSON for programs. Never over another."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 async def export_conversation(app: "SteepApp", conversation: "Conversation") -> None:
     """Asks where to, in a worker; what became of it is told."""
     from app.conversations.export import file_name
+    from app.conversations.new_file import write_new_file
 
     suggested = str(Path.cwd() / file_name(conversation.title))
     chosen = await app.push_screen_wait(
@@ -26,8 +28,7 @@ async def export_conversation(app: "SteepApp", conversation: "Conversation") -> 
     path = Path(chosen).expanduser()
     try:
         turns = await app.look(lambda parts: parts.index.turns(conversation.id))
-        with path.open("x", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(_text(path, conversation, turns))
+        await asyncio.to_thread(write_new_file, path, _text(path, conversation, turns))
     except (StorageError, OSError) as error:
         app.notify(message_of(error), severity="error", markup=False)
     else:

@@ -52,7 +52,10 @@ class KnownKey:
 
     id: str
     keys: str
+    label: str
+    """A word or two, as the footer has it."""
     description: str
+    """What it does, where the label does not say it all."""
     action: str
     owner: type[DOMNode]
 
@@ -93,7 +96,8 @@ def _check_key(identifier: str, key: str) -> None:
     *modifiers, name = key.split("+") if key != "+" else [key]
     if not _is_name(name) or not set(modifiers) <= set(_MODIFIERS):
         raise SettingsInvalid(
-            f"keys: {identifier}: there is no key {key!r}; they are written like 'escape', 'f6', 'ctrl+s', 'alt+up', 'x'."
+            f"keys: {identifier}: there is no key {key!r}; "
+            "they are written like 'escape', 'f6', 'ctrl+s', 'alt+up', 'x'."
         )
 
 
@@ -133,7 +137,8 @@ def _subclasses(cls: type[DOMNode]) -> Iterator[type[DOMNode]]:
 def _declared(cls: type[DOMNode]) -> Iterator[KnownKey]:
     for binding in cls.__dict__.get("BINDINGS", ()):
         if isinstance(binding, Binding) and binding.id:
-            yield KnownKey(binding.id, binding.key, binding.description, binding.action, cls)
+            description = binding.tooltip or binding.description
+            yield KnownKey(binding.id, binding.key, binding.description, description, binding.action, cls)
 
 
 def is_of_app(key: KnownKey) -> bool:
@@ -144,4 +149,4 @@ def is_of_app(key: KnownKey) -> bool:
 def shown_keys(app: "SteepApp", key: KnownKey) -> str:
     """The keys of an action as they are set now, as people write them."""
     keys = dict(app.assistant.settings.keys).get(key.id, key.keys)
-    return " or ".join(app.get_key_display(Binding(part.strip(), key.action)) for part in keys.split(","))
+    return ", ".join(app.get_key_display(Binding(part.strip(), key.action)) for part in keys.split(","))

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Coroutine
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
 
 from app.terminal import printable
 from app.wording import counted
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 _MOST_HITS = 20
 """Conversations that the palette lists; whoever looks for more has the conversations screen."""
+
+_TITLE_SCORE = 0.5
+"""Of 1: below an action with that name, above one that only has the letters."""
 
 
 class _SteepProvider(Provider):
@@ -49,7 +54,8 @@ class ActionProvider(_SteepProvider):
     def _help(self, key: "KnownKey") -> str:
         from app.tui.keys import shown_keys
 
-        return shown_keys(self.steep, key)
+        more = f" · {key.description}" if key.description != key.label else ""
+        return f"{shown_keys(self.steep, key)}{more}"
 
     def _doing(self, key: "KnownKey") -> Callable[[], Coroutine[Any, Any, Any]]:
         from app.tui.keys import is_of_app
@@ -70,18 +76,17 @@ class ConversationProvider(_SteepProvider):
             self.steep.notify(str(error), severity="error", markup=False)
 
     async def search(self, query: str) -> Hits:
-        matcher = self.matcher(query)
-        scored = [(matcher.match(printable(item.title)), item) for item in self._conversations]
-        best = sorted((pair for pair in scored if pair[0] > 0), key=lambda pair: -pair[0])
-        for score, item in best[:_MOST_HITS]:
+        """Titles with all the words, the newest first: matching thousands letter by letter would stop the screen."""
+        words = query.casefold().split()
+        found = (item for item in self._conversations if all(word in item.title.casefold() for word in words))
+        for number, item in enumerate(islice(found, _MOST_HITS)):
             title = printable(item.title)
             opening = partial(self.steep.open_conversation, item.id)
-            yield Hit(
-                score, matcher.highlight(title), opening, text=title, help=f"Open · {counted(item.num_turns, 'turn')}"
-            )
+            score = _TITLE_SCORE - number / 1000
+            yield Hit(score, Content(title), opening, text=title, help=f"Open · {counted(item.num_turns, 'turn')}")
 
 
 def _name(key: "KnownKey") -> str:
     from app.tui.keys import is_of_app, title_of
 
-    return key.description if is_of_app(key) else f"{title_of(key.area)}: {key.description}"
+    return key.label if is_of_app(key) else f"{title_of(key.area)}: {key.label}"

@@ -2,6 +2,7 @@
 
 from textual.app import ComposeResult
 from textual.content import Content
+from textual.events import Resize
 from textual.geometry import Size
 from textual.screen import ModalScreen
 from textual.widgets import Static
@@ -11,7 +12,10 @@ MIN_WIDTH, MIN_HEIGHT = 60, 16
 
 
 class TooSmall(ModalScreen[None]):
-    """Lies over everything until the window is large enough; what is below keeps its state."""
+    """Lies over everything until the window is large enough; what is below keeps its state.
+
+    It goes by itself, at the latest when what was opened above it has gone.
+    """
 
     DEFAULT_CSS = """
     TooSmall {
@@ -22,17 +26,20 @@ class TooSmall(ModalScreen[None]):
     }
     """
 
-    def __init__(self, size: Size) -> None:
-        super().__init__()
-        self._size_told = size
-
     def compose(self) -> ComposeResult:
-        yield Static(_words(self._size_told))
+        yield Static(_words(self.app.size))
 
-    def show_size(self, size: Size) -> None:
-        self._size_told = size
-        if self.is_mounted:
+    def on_resize(self, event: Resize) -> None:
+        self._look_at(event.size)
+
+    def on_screen_resume(self) -> None:
+        self._look_at(self.app.size)
+
+    def _look_at(self, size: Size) -> None:
+        if is_too_small(size):
             self.query_one(Static).update(_words(size))
+        elif self.app.screen is self:
+            self.dismiss()
 
 
 def is_too_small(size: Size) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import exit_code_of
+from app.cli import app, exit_code_of
 from app.errors import AlreadyRunning, NothingFits, SettingsInvalid
 from engine.errors import Cancelled, ContextTooLarge, DecodeFailed, PromptTooLong
 from storage.errors import FolderConflict, StoreUnusable, UnknownFolder
@@ -57,3 +57,25 @@ def test_a_command_that_ends_is_a_success():
 def test_our_own_mistakes_keep_their_traceback():
     with pytest.raises(KeyError):
         exit_code_of(raising(KeyError("oops")))
+
+
+@pytest.mark.parametrize(("arguments", "continues"), [([], False), (["--continue"], True), (["-c"], True)])
+def test_without_a_command_the_app_opens_and_continues_when_asked_to(
+    arguments: list[str], continues: bool, monkeypatch: pytest.MonkeyPatch
+):
+    opened: list[tuple[object, bool]] = []
+    monkeypatch.setattr("app.commands.tui.run", lambda flags, *, continues: opened.append((flags, continues)))
+    with pytest.raises(SystemExit, match="0"):
+        app([*arguments, "--model", "m"])
+    assert opened == [({"model": "m"}, continues)]
+
+
+def test_continuing_belongs_to_the_app_and_to_no_command(capsys: pytest.CaptureFixture[str]):
+    assert exit_code_of(lambda: app(["--continue", "status"])) == 2
+    assert "steep --continue, or steep status" in capsys.readouterr().err
+
+
+def test_the_help_tells_how_to_continue(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit, match="0"):
+        app(["--help"])
+    assert "--continue" in capsys.readouterr().out

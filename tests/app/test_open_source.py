@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.open_source import Opening, is_text, line_of, opening_of
+from app.open_source import Opening, is_text, line_of, opening_of, run
 
 TEXT, PDF = Path("/documents/a b.md"), Path("/documents/a b.pdf")
 DESKTOP = {"DISPLAY": ":0"}
@@ -71,6 +71,29 @@ def test_the_line_is_where_the_words_begin(tmp_path: Path) -> None:
 
 
 def test_an_editor_is_for_what_it_shows_as_it_is() -> None:
-    assert is_text(Path("a.MD"))
-    assert not is_text(Path("a.pdf"))
-    assert not is_text(Path("a"))
+    assert all(map(is_text, (Path("a.MD"), Path("README"), Path("Makefile"), Path("a.f90"))))
+    assert not any(map(is_text, (Path("a.pdf"), Path("a.DOCX"), Path("a.html"))))
+
+
+def test_a_web_page_opens_in_a_browser_and_without_a_desktop_in_the_editor() -> None:
+    page, named = Path("/documents/a.html"), {"EDITOR": "vim"}
+    there = which("xdg-open", "vim")
+    assert opening_of(page, None, 1, {**DESKTOP, **named}, there, "linux") == Opening(("xdg-open", str(page)), False)
+    assert opening_of(page, None, 1, named, there, "linux") == Opening(("vim", "+1", str(page)), True)
+
+
+def test_an_editor_whose_quotation_marks_do_not_match_is_split_at_blanks() -> None:
+    opening = opening_of(TEXT, None, 7, {"EDITOR": "vim -c 'x"}, which("vim"), "linux")
+    assert opening == Opening(("vim", "-c", "'x", "+7", str(TEXT)), True)
+
+
+def test_a_file_name_is_an_argument_and_nothing_else(tmp_path: Path) -> None:
+    seen, name = tmp_path / "seen", "$(touch broken); 'x' .md"
+    script = tmp_path / "editor.sh"
+    script.write_text(f'#!/bin/sh\nprintf "%s" "$1" > {seen}\n', "utf-8")
+    script.chmod(0o700)
+    opening = opening_of(tmp_path / name, None, 1, {"EDITOR": str(script)}, lambda found: found, "linux")
+    assert opening
+    run(opening)
+    assert seen.read_text("utf-8") == str(tmp_path / name)
+    assert not Path("broken").exists()

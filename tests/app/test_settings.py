@@ -122,3 +122,30 @@ def test_the_choices_are_those_of_the_engine():
     assert Settings().strategy == DEFAULT_STRATEGY
     for mode in Mode:
         assert Settings(mode=str(mode))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[keys]\n"chat.stop" = "escape,ctrl+c"',
+        '[keys]\nchat.stop = "escape,ctrl+c"',
+        'keys.chat.stop = "escape,ctrl+c"',
+    ],
+)
+def test_keys_are_a_table_with_or_without_quotes(config: Path, text: str):
+    config.write_text(text)
+    assert load_settings(config, {}, {}).keys == (("chat.stop", "escape,ctrl+c"),)
+
+
+@pytest.mark.parametrize("text", ['keys = "escape"', "[keys]\nchat.stop = 1", '[keys]\nchat.stop = ""', "keys = []"])
+def test_keys_that_are_no_table_of_texts_are_refused(config: Path, text: str):
+    config.write_text(text)
+    with pytest.raises(SettingsInvalid, match=re.escape(f"keys ({config}) must be a table of texts")):
+        load_settings(config, {}, {})
+
+
+def test_keys_cannot_be_a_variable(config: Path):
+    with pytest.raises(
+        SettingsInvalid, match=r"keys \(environment variable STEEP_KEYS\) can be set in the config file"
+    ):
+        load_settings(config, {}, {"STEEP_KEYS": "chat.stop=escape"})

@@ -31,7 +31,6 @@ from app.assistant.events import (
     UpkeepTold,
 )
 from app.conversations.account import Source
-from app.errors import message_of
 from app.tui.chat.answer_in_making import AnswerInMaking
 from app.tui.chat.context_row import ContextRow
 from app.tui.chat.passage_screen import PassageScreen
@@ -49,12 +48,13 @@ from storage.values import Conversation, Turn
 
 if TYPE_CHECKING:
     from app.tui.app import SteepApp
-    from app.wiring import Parts
 
 _NUM_REMEMBERED_QUESTIONS = 500
 _NOTED_CELLS = 40
 """Of a question that a notice is about."""
 
+_FIRST_LOOK_SECONDS = 0.5
+"""The first key of a user comes before: looking through 10,000 documents for something to suggest takes 0.3 s."""
 _LOOK_SECONDS = 2.0
 """At most so often is the start page brought up to date while documents are read."""
 
@@ -120,7 +120,7 @@ class ChatScreen(Screen[None]):
         self.watch(self.app, "conversation_id", self._follow_conversation, init=False)
         self.watch(self.app, "model", self._show_waiting, init=False)
         self._show_conversation_or_start()
-        self._look_at_beginning()
+        self.set_timer(_FIRST_LOOK_SECONDS, self._look_at_beginning)
 
     @property
     def _input(self) -> QuestionInput:
@@ -344,15 +344,16 @@ class ChatScreen(Screen[None]):
         if not self._input.text:
             self._input.show(history.back("") or "")
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "stop":
-            return bool(self._making or self._editing is not None or self._transcript.has_selection) or (
-                self.is_mounted and not self._input.has_focus
-            )
-        return super().check_action(action, parameters)
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 - Textual's
+        return action != "stop" or (self.is_mounted and self._has_something_to_leave)
+
+    @property
+    def _has_something_to_leave(self) -> bool:
+        is_elsewhere = self._transcript.has_selection or not self._input.has_focus
+        return self._making is not None or self._editing is not None or is_elsewhere
 
     def action_stop(self) -> None:
-        """Escape: leaves the sources, stops the answer, ends editing, selects nothing; the first of these that can be."""
+        """Escape leaves the sources, stops the answer, ends editing or selects nothing: the first that can be."""
         if self.query_one(SourceList).has_focus:
             self._leave_sources()
         elif self._making:

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
@@ -32,8 +34,15 @@ class ConversationList(OptionList):
         padding: 0;
         background: $background;
         & > .option-list--option { padding: 0 1; }
+        &, &:focus {
+            border: none;
+            background-tint: transparent;
+            & > .option-list--option-highlighted { background: $panel; color: $foreground; text-style: none; }
+        }
+        &:focus > .option-list--option-highlighted { background: $primary 30%; }
     }
     """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Open", id="conversations.open")]
 
     def __init__(self) -> None:
         super().__init__(markup=False)

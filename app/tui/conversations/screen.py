@@ -44,7 +44,6 @@ class ConversationsScreen(Screen[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Open", id="conversations.open"),
         Binding("r", "rename", "Rename", id="conversations.rename"),
         Binding("d,delete", "delete", "Delete", id="conversations.delete"),
         Binding("e", "export", "Export", id="conversations.export"),
@@ -94,12 +93,8 @@ class ConversationsScreen(Screen[None]):
     # --- what is done with one
 
     @on(OptionList.OptionSelected)
-    def _open_it(self, message: OptionList.OptionSelected) -> None:
-        message.stop()
-        self.action_open()
-
     @on(Input.Submitted, "#search")
-    def action_open(self) -> None:
+    def _open(self) -> None:
         if chosen := self._chosen():
             self.steep.open_conversation(chosen.id)
 

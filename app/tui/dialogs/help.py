@@ -10,27 +10,37 @@ from textual.widget import Widget
 from textual.widgets import Button, Static
 
 from app.tui.dialogs.dialog import Dialog
+from app.tui.widgets.memory_bar import COMPUTED, KEPT, LOADED, RECOMPUTED, Origin
 
 if TYPE_CHECKING:
     from app.tui.app import SteepApp
 
-_KEY_CELLS, _ACTION_CELLS = 16, 26
+_KEY_CELLS, _ACTION_CELLS = 19, 25
+
+
+def _origin(origin: Origin, meaning: str) -> str:
+    return f"{origin.glyph} {origin.word:<10}  {meaning}\n"
+
 
 _GUIDE = (
     (
         "The memory bar below an answer",
-        "It tells where the model's memory of the documents came from, token by token:\n"
-        "█ kept        in the memory of this conversation already: nothing was to be done\n"
-        "▓ loaded      read from disk, as it was steeped before\n"
-        "▒ recomputed  loaded, then computed again, because the question depends on it\n"
-        "░ computed    read by the model just now, because no state was on disk\n"
-        "The first three make the first word of an answer come sooner; a document is computed once, and steeped "
-        "for the next time.",
+        (
+            "It tells where the model's memory of the documents came from, token by token:\n"
+            + _origin(KEPT, "in the memory of this conversation already: nothing was to be done")
+            + _origin(LOADED, "read from disk, as it was steeped before")
+            + _origin(RECOMPUTED, "loaded, then computed again, because the question depends on it")
+            + _origin(COMPUTED, "read by the model just now, because no state was on disk")
+            + "What is kept or loaded makes the first word of an answer come sooner; what was computed is steeped for "
+            "the next time."
+        ),
     ),
     (
         "How far a document is",
-        "found → searchable: its text is in the index, and answers may use it → steeped: what the model computed "
-        "of it is on disk, and is loaded instead of computed. You can ask as soon as something is searchable.",
+        (
+            "found → searchable: its text is in the index, and answers may use it → steeped: what the model computed "
+            "of it is on disk, and is loaded instead of computed. You can ask as soon as something is searchable."
+        ),
     ),
     (
         "Keys of your own",

@@ -29,7 +29,9 @@ class OnTerminal:
         self.pid, self._screen = pty.fork()
         if self.pid == 0:
             os.chdir(folder)
-            inherited = {name: value for name, value in os.environ.items() if not name.startswith(("STEEP_", "NO_COLOR"))}
+            inherited = {
+                name: value for name, value in os.environ.items() if not name.startswith(("STEEP_", "NO_COLOR"))
+            }
             ours = {"TERM": "xterm-256color", "PYTHONPATH": str(_REPOSITORY)}
             os.execvpe(command[0], command, inherited | ours | environment)
         self.modes_before = self.modes()
@@ -38,7 +40,9 @@ class OnTerminal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._code is None:
             os.kill(self.pid, 9)
             os.waitpid(self.pid, 0)

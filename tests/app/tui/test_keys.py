@@ -19,9 +19,9 @@ class Box(Widget):
 
 
 KNOWN = [
-    KnownKey("chat.stop", "escape", "Stop", "stop", Chat),
-    KnownKey("chat.retry", "ctrl+r", "Retry", "retry", Chat),
-    KnownKey("chat.send", "enter", "Send", "send", Box),
+    KnownKey("chat.stop", "escape", "Stop", "Stop the answer", "stop", Chat),
+    KnownKey("chat.retry", "ctrl+r", "Retry", "Retry", "retry", Chat),
+    KnownKey("chat.send", "enter", "Send", "Send", "send", Box),
 ]
 
 
@@ -34,6 +34,7 @@ def test_every_binding_with_an_id_is_known_once():
 
 def test_every_known_key_has_a_description_and_an_area_with_a_title():
     for key in known_keys():
+        assert key.label, key.id
         assert key.description, key.id
         assert key.area in AREAS, key.id
 

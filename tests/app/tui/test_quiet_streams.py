@@ -1,4 +1,4 @@
-"""Whatever a library writes lands in the log; the screen shows the app alone, and the terminal is as it was afterwards."""
+"""Whatever a library writes lands in the log; the screen shows the app alone, and afterwards all is as before."""
 
 import signal
 import stat
@@ -126,7 +126,9 @@ def test_the_log_is_private_and_a_long_one_is_put_aside(tmp_path: Path):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="windows do not hang up")
 def test_a_window_that_is_gone_takes_what_is_written(tmp_path: Path):
-    program = _PROGRAM.replace("app.run()", "import signal; signal.signal(signal.SIGHUP, lambda *_: app.exit()); app.run()")
+    program = _PROGRAM.replace(
+        "app.run()", "import signal; signal.signal(signal.SIGHUP, lambda *_: app.exit()); app.run()"
+    )
     program = program.replace('print("said afterwards")', 'Path("ended").touch()')
     with OnTerminal([sys.executable, "-c", program], {}, tmp_path) as terminal:
         terminal.wait_for("noise is made")

@@ -5,10 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from textual.widgets import Footer
+from textual.widgets._footer import FooterKey
 
 from app.assistant.events import (
     AnswerFailed,
+    AnswerFinished,
     AnswerPiece,
+    AnswerStarted,
     ConversationOpened,
     ConversationRecalled,
     ModelFailed,
@@ -19,7 +23,9 @@ from app.tui.chat.answer_view import AnswerView
 from app.tui.chat.passage_screen import PassageScreen
 from app.tui.chat.start_page import StartPage
 from app.tui.dialogs.text_dialog import TextDialog
-from tests.app.tui.chat.chat_pilot import SeenChat, put_passage, see_chat
+from engine.requests import Memory
+from storage.values import Turn
+from tests.app.tui.chat.chat_pilot import ACCOUNT, SeenChat, put_passage, see_chat
 from tests.app.tui.fake_assistant import FakeAssistant
 
 
@@ -514,3 +520,143 @@ def test_a_model_that_failed_leaves_the_input_usable(assistant: FakeAssistant) -
         assert seen.input.text == "Who?"
 
     see_chat(assistant, scenario, is_ready=False)
+
+
+def test_an_answer_goes_on_while_a_new_conversation_is_begun(assistant: FakeAssistant) -> None:
+    async def scenario(seen: SeenChat) -> None:
+        conversation = seen.conversation("A talk")
+        await seen.start(conversation, 0, "Who?")
+        await seen.press("ctrl+n")
+        await seen.until(lambda: not seen.turns)
+        assistant.tell(AnswerPiece("Odile"))
+        turn = Turn(conversation.id, 0, "Who?", "Odile", ACCOUNT.as_json(), 1)
+        assistant.tell(AnswerFinished(conversation, turn, Memory(conversation.id, 1, 1000, 8192, 0)))
+        await seen.until(lambda: any("A talk” has its answer" in message for message in seen.notifications))
+        assert seen.turns == []
+        assert "memory" not in seen.context
+        await seen.type("New?")
+        await seen.press("enter")
+        assert assistant.all_asked("ask")[-1]["conversation_id"] is None
+
+    see_chat(assistant, scenario)
+
+
+def test_a_question_that_is_begun_with_after_its_conversation_was_left_does_not_call_it_back(
+    assistant: FakeAssistant,
+) -> None:
+    async def scenario(seen: SeenChat) -> None:
+        await seen.type("Who?")
+        await seen.press("enter", "ctrl+n")
+        await seen.until(lambda: not seen.turns)
+        conversation = seen.conversation()
+        assistant.tell(AnswerStarted(conversation, 0, "Who?"))
+        assistant.tell(AnswerFailed(conversation, 0, "Who?", "The disk is full."))
+        await seen.until(lambda: any("“Who?”: The disk is full." in message for message in seen.notifications))
+        assert seen.app.conversation_id is None
+        assert seen.input.text == ""
+
+    see_chat(assistant, scenario)
+
+
+def test_the_answer_of_a_conversation_that_was_left_does_not_come_into_another_one(assistant: FakeAssistant) -> None:
+    async def scenario(seen: SeenChat) -> None:
+        first, second = seen.conversation("First"), seen.conversation("Second")
+        await seen.start(first, 0, "Who?")
+        await seen.open(second, 1)
+        assistant.tell(AnswerPiece("Odile"))
+        await seen.type("Another?")
+        await seen.press("enter")
+        assert assistant.all_asked("ask") == []
+        assert any("in another conversation" in message for message in seen.notifications)
+        assert [view.answer for view in seen.turns] == ["Answer 0."]
+        await seen.press("escape")
+        assert len(assistant.all_asked("stop")) == 1
+
+    see_chat(assistant, scenario)
+
+
+def test_who_comes_back_finds_the_answer_as_far_as_it_is(assistant: FakeAssistant) -> None:
+    async def scenario(seen: SeenChat) -> None:
+        first, second = seen.conversation("First"), seen.conversation("Second")
+        await seen.start(first, 0, "Who?")
+        assistant.tell(AnswerPiece("Odile "))
+        await seen.until(lambda: seen.turns[-1].answer == "Odile ")
+        await seen.open(second, 1)
+        assistant.tell(ConversationOpened(first, ()))
+        await seen.until(lambda: [view.question for view in seen.turns] == ["Who?"])
+        await seen.until(lambda: seen.turns[-1].answer == "Odile ")
+        await seen.answer(first, 0, "Who?", "Marsh.")
+        assert seen.turns[-1].turn
+
+    see_chat(assistant, scenario)
+
+
+def test_who_comes_back_before_the_first_word_sees_what_is_being_done(assistant: FakeAssistant) -> None:
+    async def scenario(seen: SeenChat) -> None:
+        first, second = seen.conversation("First"), seen.conversation("Second")
+        await seen.start(first, 0, "Who?")
+        await seen.open(second, 1)
+        assistant.tell(PassagesFound(3, 0))
+        assistant.tell(ConversationOpened(first, ()))
+        await seen.until(lambda: [view.question for view in seen.turns] == ["Who?"])
+        await seen.until(lambda: "3 passages found" in seen.words_of(seen.turns[-1]))
+
+    see_chat(assistant, scenario)
+
+
+def test_a_question_of_the_first_steps_opens_a_conversation_of_its_own(assistant: FakeAssistant) -> None:
+    async def scenario(seen: SeenChat) -> None:
+        await seen.open(seen.conversation("Open"), 2)
+        await seen.start(seen.conversation("Suggested"), 0, "What is it about?")
+        assert [view.question for view in seen.turns] == ["What is it about?"]
+        assert seen.app.conversation_title == "Suggested"
+
+    see_chat(assistant, scenario)
+
+
+def test_a_failed_answer_names_ways_on_that_can_be_clicked(assistant: FakeAssistant) -> None:
+    async def scenario(seen: SeenChat) -> None:
+        await seen.start(seen.conversation(), 0, "Who?")
+        assistant.tell(AnswerFailed(None, 0, "Who?", "The disk is full."))
+        await seen.until(lambda: "Try again (ctrl+r)" in seen.words_of(seen.turns[0]))
+        await seen.pilot.click(".turn-ways-on", offset=(2, 0))
+        await seen.until(lambda: assistant.all_asked("ask"))
+        assert assistant.all_asked("ask")[0]["question"] == "Who?"
+
+    see_chat(assistant, scenario)
+
+
+def test_ctrl_g_asks_all_documents_again(assistant: FakeAssistant) -> None:
+    async def scenario(seen: SeenChat) -> None:
+        seen.app.scope = (Path("/documents/ferry.md"),)
+        await seen.press("ctrl+g")
+        assert seen.app.scope == ()
+        assert "only from" not in seen.context
+
+    see_chat(assistant, scenario)
+
+
+def test_earlier_turns_come_by_themselves_where_there_is_nothing_to_scroll(assistant: FakeAssistant) -> None:
+    async def scenario(seen: SeenChat) -> None:
+        await seen.open(seen.conversation(), 20)
+        await seen.until(lambda: len(seen.turns) == 20)
+
+    see_chat(assistant, scenario, (120, 200))
+
+
+def test_stop_is_offered_when_there_is_something_to_stop(assistant: FakeAssistant) -> None:
+    async def scenario(seen: SeenChat) -> None:
+        assert "escape" not in seen.screen.active_bindings
+        await seen.start(seen.conversation(), 0, "Who?")
+        assert "escape" in seen.screen.active_bindings
+
+    see_chat(assistant, scenario)
+
+
+def test_at_80_columns_every_key_of_the_footer_can_be_seen(assistant: FakeAssistant) -> None:
+    async def scenario(seen: SeenChat) -> None:
+        footer = seen.screen.query_one(Footer)
+        await seen.until(lambda: any(key.key == "ctrl+q" for key in footer.query(FooterKey)))
+        assert footer.max_scroll_x == 0
+
+    see_chat(assistant, scenario)

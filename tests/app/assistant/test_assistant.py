@@ -18,6 +18,7 @@ from app.assistant.events import (
     Trouble,
 )
 from app.conversations.account import Account, from_json
+from storage.errors import StoreUnusable
 from storage.index import Index
 from storage.values import Turn
 from tests.app.assistant.conftest import Ear
@@ -234,3 +235,69 @@ def test_work_on_the_index_is_done_beside_and_its_errors_rise(home: Path, ear: E
     assert assistant.run(lambda parts: parts.index.counts().num_documents).result() == 3
     with pytest.raises(ZeroDivisionError):
         assistant.run(lambda parts: 1 // 0).result()
+
+
+def full(*_: object) -> None:
+    raise StoreUnusable("The index cannot be used: database or disk is full. Make room and try again.")
+
+
+def test_a_full_disk_keeps_the_answer_on_the_screen_and_says_so(
+    home: Path, ear: Ear, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assistant = start()
+    with monkeypatch.context() as patched:
+        patched.setattr(Index, "put_turn", full)
+        finished = asked(assistant, ear, "Who is the captain of the ferry?")
+    assert finished.turn.answer
+    assert any("could not be kept" in notice and "full" in notice for notice in account(finished).notices)
+    again = asked(assistant, ear, "And when does it leave?")
+    assert kept_turns(home, again.conversation.id) == [again.turn]
+
+
+def test_a_full_disk_before_the_answer_gives_the_question_back(
+    home: Path, ear: Ear, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assistant = start()
+    ear.wait(ModelReady)
+    with monkeypatch.context() as patched:
+        patched.setattr(Index, "start_conversation", full)
+        assistant.ask("Who is the captain?")
+        failed = ear.wait(AnswerFailed)
+    assert "full" in failed.reason
+    assert failed.question == "Who is the captain?"
+    ear.events.clear()
+    assert asked(assistant, ear, "Who is the captain?").turn.answer
+
+
+def test_a_full_disk_at_the_end_loses_the_memory_and_nothing_else(
+    home: Path, ear: Ear, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assistant = start()
+    first = asked(assistant, ear, "Who is the captain of the ferry?")
+    with monkeypatch.context() as patched:
+        patched.setattr(Index, "remember", full)
+        assistant.close()
+    second = asked(start(), ear, "And when does it leave?", conversation_id=first.conversation.id)
+    assert account(second).num_history_tokens > 0
+
+
+def test_a_model_file_that_vanishes_leaves_the_one_that_answers(
+    home: Path, ear: Ear, start: Start, tmp_path: Path, tiny_model: Path
+) -> None:
+    assistant = start()
+    ear.wait(ModelReady)
+    other = tmp_path / "other.gguf"
+    other.write_bytes(tiny_model.read_bytes())
+    other.unlink()
+    assistant.use_model(other)
+    assert "other.gguf" in ear.wait(ModelFailed).reason
+    assert "answers again" in ear.wait(Trouble).reason
+    ear.events.clear()
+    assert asked(assistant, ear, "Who is the captain?").turn.answer
+
+
+def test_words_that_the_question_attended_to_lie_in_their_passages(home: Path, ear: Ear, start: Start) -> None:
+    finished = asked(start(), ear, "Who is the captain of the ferry?")
+    sources = account(finished).sources
+    assert any(source.heat for source in sources)
+    assert all(source.start <= heat.start < heat.end <= source.end for source in sources for heat in source.heat)

@@ -22,6 +22,7 @@ from engine import bindings, native_log
 from engine.bindings import FloatArray, TokenRun, llama
 from engine.errors import Cancelled, ContextTooLarge, DecodeFailed, ModelUnusable
 from engine.gguf_header import GgufHeader, read_header
+from engine.kv_size import kv_bytes_per_token
 from engine.owner import Owner
 from engine.prefill_speed import PrefillSpeed
 
@@ -257,23 +258,6 @@ class Context(Owner):
         self._stack.close()
 
 
-def kv_bytes_per_token(header: GgufHeader, kv_type: str) -> int:
-    """Bytes of K and V of one token over all layers, from the metadata (0 if it does not say)."""
-
-    def number(key: str) -> int:
-        value = header.of_architecture(key)
-        return int(value) if isinstance(value, int | float) else 0
-
-    num_layers, num_heads = number("block_count"), number("attention.head_count")
-    if not num_layers or not num_heads:
-        return 0
-    num_kv_heads = number("attention.head_count_kv") or num_heads
-    key_length = number("attention.key_length") or number("embedding_length") // num_heads
-    value_length = number("attention.value_length") or key_length
-    type_ = bindings.type_code(kv_type)
-    return num_layers * bindings.row_bytes(type_, num_kv_heads * (key_length + value_length))
-
-
 def _check_memory(model: Model, options: ContextOptions) -> None:
     # An allocation that is too large may succeed and be killed later, so ask before trying.
     wanted = kv_bytes_per_token(model.header, options.kv_type) * options.num_cells
@@ -282,5 +266,5 @@ def _check_memory(model: Model, options: ContextOptions) -> None:
     if not on_gpu and wanted > available:
         raise ContextTooLarge(
             f"a context of {options.num_cells} tokens needs {wanted / 2**30:.1f} GiB for its KV cache, but only "
-            f"{max(available, 0) / 2**30:.1f} GiB are free. Lower context_tokens, or set kv_type to q8_0."
+            f"{max(available, 0) / 2**30:.1f} GiB are free. Lower context_tokens or window_tokens, or set kv_type to q8_0."
         )

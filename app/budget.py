@@ -22,7 +22,7 @@ def budget_bytes(settings: Settings, states_dir: Path, index: Index) -> int:
     """Bytes that all states together may take."""
     if settings.budget_gb:
         return int(settings.budget_gb * _BYTES_PER_GB)
-    free = shutil.disk_usage(_existing(states_dir)).free + sum(index.state_bytes().values())
+    free = shutil.disk_usage(_existing(states_dir)).free + _num_used(index)
     return int(min(free * _FREE_SHARE, _MOST_GB * _BYTES_PER_GB))
 
 
@@ -31,17 +31,23 @@ def make_room(index: Index, store: StateStore, budget: int, num_bytes: int, conv
 
     What the conversation has already counts as room: it will be replaced.
     """
-    used, own = sum(index.state_bytes().values()), dict(index.remembered_conversations()).get(conversation_id, 0)
-    excess = used - own + num_bytes - budget
-    others = [(other, size_) for other, size_ in index.remembered_conversations() if other != conversation_id]
-    if excess > sum(size_ for _, size_ in others):
-        return f"it takes {size(num_bytes)}, and states may take {size(budget)} of the disk (budget_gb)"
-    for other, size_ in others:
-        if excess <= 0:
+    others = dict(index.remembered_conversations())
+    wanted = num_bytes - others.pop(conversation_id, 0)
+    if _num_used(index) + wanted - sum(others.values()) > budget:
+        return _no_room(num_bytes, budget)
+    for other in others:
+        if _num_used(index) + wanted <= budget:  # asked each time: two conversations may share a file
             break
         store.let_go_of_conversation(other, f"room for another one within the budget of {size(budget)}")
-        excess -= size_
-    return ""
+    return "" if _num_used(index) + wanted <= budget else _no_room(num_bytes, budget)
+
+
+def _num_used(index: Index) -> int:
+    return sum(index.state_bytes().values())
+
+
+def _no_room(num_bytes: int, budget: int) -> str:
+    return f"it takes {size(num_bytes)}, and states may take {size(budget)} of the disk (budget_gb)"
 
 
 def _existing(folder: Path) -> Path:

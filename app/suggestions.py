@@ -23,8 +23,23 @@ _MIN_BYTES, _MAX_CHARACTERS = 4, 48
 line with the rest."""
 
 _BARE = frozenset(
-    "introduction overview contents index abstract conclusion summary references appendix notes preface foreword "
-    "acknowledgements license changelog".split()
+    (
+        "introduction",
+        "overview",
+        "contents",
+        "index",
+        "abstract",
+        "conclusion",
+        "summary",
+        "references",
+        "appendix",
+        "notes",
+        "preface",
+        "foreword",
+        "acknowledgements",
+        "license",
+        "changelog",
+    )
 )
 """Headings that stand in every document, and so ask for nothing."""
 
@@ -54,7 +69,7 @@ def suggested_questions(parts: "Parts", limit: int = 3) -> list[str]:
 
 
 def questions_of(outlines: Iterable[Outline], limit: int) -> list[str]:
-    """One question per document; those with a heading that tells something come before those with a title only. Pure."""
+    """One question per document; those with a heading that tells something come first. Pure."""
     precise: list[str] = []
     vague: list[str] = []
     for outline in outlines:

@@ -266,5 +266,6 @@ def _check_memory(model: Model, options: ContextOptions) -> None:
     if not on_gpu and wanted > available:
         raise ContextTooLarge(
             f"a context of {options.num_cells} tokens needs {wanted / 2**30:.1f} GiB for its KV cache, but only "
-            f"{max(available, 0) / 2**30:.1f} GiB are free. Lower context_tokens or window_tokens, or set kv_type to q8_0."
+            f"{max(available, 0) / 2**30:.1f} GiB are free. "
+            "Lower context_tokens or window_tokens, or set kv_type to q8_0."
         )

@@ -3,8 +3,8 @@
 Safe beside everything else that works on the same store, and what is in flight is not reported:
 - A file without a row counts when it is older than SWEEP_AGE_SECONDS; the folder of a fingerprint that no row mentions,
   when everything in it is.
-- States that no chunk uses count when neither they nor any document were touched for as long: the purge that follows
-  each reading of the folders may still be to come. Until then they may lack their files.
+- States that no chunk and no conversation uses count when neither they nor any document were touched for as long: the
+  purge that follows each reading of the folders may still be to come. Until then they may lack their files.
 - Every finding was there in two looks in a row, a moment apart. Findings are equal by content: where a number changed
   between two looks, somebody is at work.
 
@@ -43,6 +43,9 @@ _ROWS = {
     "documents": "documents without their folder",
     "chunks": "chunks without their document",
     "chunk_states": "links without their chunk or their state",
+    "turns": "turns without their conversation",
+    "conversation_states": "memories without their conversation or their state",
+    "conversation_state_chunks": "links to chunks without their memory",
 }
 _MOVE_AWAY = "Move the file away, then add your folders again: chunk states that are still there are used again"
 _DROP = "Repair drops the state, which is computed again when it is needed"
@@ -130,7 +133,7 @@ class StoreCheck:
         moment = int(time.time()) - SWEEP_AGE_SECONDS
         unused = self._index.unlinked_states(unused_since=moment)
         if unused and self._index.last_indexed_at() < moment:
-            problem = f"states that no chunk uses: {len(unused):,}"
+            problem = f"states that no chunk and no conversation uses: {len(unused):,}"
             yield Finding(FindingKind.UNUSED_STATES, self._root, problem, "Repair removes them")
 
     # The files

@@ -13,13 +13,14 @@ is not served until then.
 import json
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from storage.columns import any_of, now, storable
 from storage.errors import UnknownConversation
+from storage.excerpt import excerpt
 from storage.search_words import separated
 from storage.values import Conversation, ConversationHit, StateKey, Turn
 
@@ -31,8 +32,6 @@ IS_DOOMED = """EXISTS (
     SELECT 1 FROM conversation_state_chunks AS part WHERE part.conversation_id = remembered.conversation_id
     AND NOT EXISTS (SELECT 1 FROM chunks WHERE chunks.id = part.chunk_id))"""
 """Of a row of `conversation_states AS remembered`."""
-
-_EXCERPT_WORDS = 12
 
 _Row = tuple[Any, ...]
 
@@ -115,11 +114,8 @@ class ConversationIndex(ABC):
         """Forgets it, and clears its text; returns the states that nothing uses any more, as `remove_folder` does."""
         with self._writing() as db:
             db.execute("DELETE FROM conversations WHERE id = ?", (conversation_id,))
-        self.compact()
+        self._compact_turns()
         return tuple(self.unlinked_states())
-
-    @abstractmethod
-    def compact(self) -> None: ...
 
     @abstractmethod
     def unlinked_states(self, unused_since: int | None = None) -> list[StateKey]: ...
@@ -162,6 +158,12 @@ class ConversationIndex(ABC):
             )
             db.execute("UPDATE conversations SET changed_at = ? WHERE id = ?", (now(), turn.conversation_id))
 
+    def _compact_turns(self) -> None:
+        """Clears deleted turns from their search table, and the log; milliseconds, as conversations are small."""
+        with self._writing() as db:
+            db.execute("INSERT INTO turns_fts(turns_fts) VALUES ('optimize')")
+        self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def questions(self, limit: int) -> list[str]:
         """What was asked last, in all conversations, the last first; each once."""
         rows = self._rows(
@@ -176,28 +178,30 @@ class ConversationIndex(ABC):
         for conversation in self.conversations() if folded else ():
             if all(term in conversation.title.casefold() for term in folded):
                 best[conversation.id] = ConversationHit(conversation, 0, conversation.title)
-        for hit in self._turns_with(terms):
-            if len(best) >= limit:
-                break
+        for hit in self._best_turns(terms, limit):
             best.setdefault(hit.conversation.id, hit)
-        return list(best.values())[:limit]
+        return list(best.values())[: max(limit, 0)]
 
-    def _turns_with(self, terms: Sequence[str]) -> Generator[ConversationHit]:
+    def _best_turns(self, terms: Sequence[str], limit: int) -> list[ConversationHit]:
+        """One turn per conversation, the best first."""
         query = any_of(terms)
-        if not query:
-            return
+        if not query or limit < 1:
+            return []
+        # The texts of the best only are read: "the" is in every turn. The columns beside min() are of its row.
         rows = self._rows(
             f"""WITH found AS (
-                SELECT rowid AS id, bm25(turns_fts) AS badness,
-                    snippet(turns_fts, -1, '', '', '…', {_EXCERPT_WORDS}) AS excerpt
-                FROM turns_fts WHERE turns_fts MATCH ?)
-            SELECT {_CONVERSATION_COLUMNS}, turns.ordinal, found.excerpt
-            FROM found JOIN turns ON turns.id = found.id JOIN conversations ON conversations.id = turns.conversation_id
-            ORDER BY found.badness, turns.id DESC""",  # noqa: S608
+                SELECT rowid AS id, rank AS badness FROM turns_fts WHERE turns_fts MATCH ?1),
+            best AS (
+                SELECT turns.id, turns.conversation_id, min(found.badness) AS badness
+                FROM found JOIN turns ON turns.id = found.id
+                GROUP BY turns.conversation_id ORDER BY badness, turns.id DESC LIMIT ?2)
+            SELECT {_CONVERSATION_COLUMNS}, turns.ordinal, turns.question, turns.answer
+            FROM best JOIN turns ON turns.id = best.id JOIN conversations ON conversations.id = best.conversation_id
+            ORDER BY best.badness, turns.id DESC""",  # noqa: S608
             query,
+            limit,
         )
-        for row in rows:
-            yield ConversationHit(_conversation(row[:-2]), row[-2], " ".join(row[-1].split()))
+        return [ConversationHit(_conversation(row[:-3]), row[-3], excerpt(row[-2:], terms)) for row in rows]
 
     # What the model remembers
 

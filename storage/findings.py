@@ -14,7 +14,7 @@ class FindingKind(StrEnum):
     """Rows of the index that refer to rows that are not there."""
     MISNUMBERED_CHUNKS = "misnumbered_chunks"
     UNUSED_STATES = "unused_states"
-    """States whose chunks are gone, left by a purge that never came."""
+    """States whose chunks or conversation are gone, left by a purge that never came."""
     STRAY_FILE = "stray_file"
     """A temporary of a writer that was killed."""
     MISSING_FILE = "missing_file"

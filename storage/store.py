@@ -102,7 +102,7 @@ class StateStore:
         if reason and not self._index.has_state(state.key):
             self._remove_file(state.key)
         if before and not reason:
-            self._purge({before.key})
+            self._purge_unless_used(before.key)
         return reason
 
     def recall_conversation(self, conversation_id: int) -> SavedConversation | Miss:
@@ -121,7 +121,7 @@ class StateStore:
         if remembered:
             _logger.info("Removed the memory of conversation %d: %s", conversation_id, reason)
             self._index.forget_remembered(conversation_id)
-            self._purge({remembered.key})
+            self._purge_unless_used(remembered.key)
 
     def drop(self, key: StateKey, reason: str) -> None:
         """Removes a state, file first, then row; its chunks are without state again. The reason is logged."""
@@ -134,7 +134,7 @@ class StateStore:
 
         Also finishes what a killed purge left undone.
         """
-        return self._purge(None)
+        return self._purge(self._index.unlinked_states())
 
     def sweep(self) -> int:
         """Removes files that nothing refers to: temporaries of killed writers, states without a row.
@@ -149,9 +149,12 @@ class StateStore:
                 chunk_file.remove(path)
         return num_strays + len(orphans)
 
-    def _purge(self, wanted: Collection[StateKey] | None) -> int:
-        """Removes those of the states that nothing uses, all if none are given; returns how many."""
-        keys = [key for key in self._index.unlinked_states() if wanted is None or key in wanted]
+    def _purge_unless_used(self, key: StateKey) -> None:
+        if self._index.is_unlinked(key):
+            self._purge([key])
+
+    def _purge(self, keys: Sequence[StateKey]) -> int:
+        """Removes states that nothing uses, files first, then rows; returns how many."""
         for key in keys:
             self._remove_file(key)
         if keys:

@@ -7,6 +7,7 @@ or its assistant; none knows another one.
 """
 
 import asyncio
+import logging
 import os
 import shutil
 import time
@@ -18,11 +19,17 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.events import Resize
 from textual.reactive import reactive
 from textual.screen import Screen
+from textual.widget import MountError
+from textual.worker import WorkerFailed
 
 from app.assistant.events import (
+    AnswerFailed,
+    AnswerFinished,
+    AnswerStarted,
     AssistantEvent,
     ConversationOpened,
     ConversationsChanged,
@@ -51,6 +58,8 @@ if TYPE_CHECKING:
     from storage.values import Conversation
 
 T = TypeVar("T")
+
+_logger = logging.getLogger(__name__)
 
 
 class SteepApp(App[None], inherit_bindings=False):
@@ -107,6 +116,8 @@ class SteepApp(App[None], inherit_bindings=False):
         self.assistant = assistant
         self.now: Callable[[], float] = time.time
         """Seconds since 1970, for ages."""
+        self.is_answering = False
+        """Whether an answer is being made."""
         self._streams = streams
         self._activity = Activity()
         self._loop_of_ui: asyncio.AbstractEventLoop | None = None
@@ -140,6 +151,15 @@ class SteepApp(App[None], inherit_bindings=False):
         if self._loop_of_ui:
             self._loop_of_ui.call_soon_threadsafe(self.exit)
 
+    def _handle_exception(self, error: Exception) -> None:
+        """Textual's. From `exit` on nothing can be mounted: who is about to, having waited for something, fails, and
+        that is no mistake."""
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        if self._exit and isinstance(cause, MountError | NoMatches):
+            _logger.info("Too late to be shown: %s", cause)
+        else:
+            super()._handle_exception(error)
+
     @contextmanager
     def suspend(self) -> Iterator[None]:
         with super().suspend(), ExitStack() as stack:
@@ -167,6 +187,8 @@ class SteepApp(App[None], inherit_bindings=False):
                     self._offer_way_on(event)
             case WatchingHere() | WatchingElsewhere():
                 self.watches_here = isinstance(event, WatchingHere)
+            case AnswerStarted() | AnswerFinished() | AnswerFailed():
+                self.is_answering = isinstance(event, AnswerStarted)
             case ConversationOpened(conversation):
                 self.follow_conversation(conversation)
             case ConversationsChanged():
@@ -245,7 +267,6 @@ class SteepApp(App[None], inherit_bindings=False):
         self.push_screen(HelpDialog(self.current_mode))
 
     def action_welcome(self) -> None:
-        self._may_welcome = True
         self._welcome()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002 - Textual's
@@ -303,14 +324,14 @@ class SteepApp(App[None], inherit_bindings=False):
         except StorageError as error:
             self.notify(str(error), severity="error", markup=False)
             return
-        if not has_folders:
+        if not has_folders and self._may_welcome:
             self._welcome()
 
     def _welcome(self) -> None:
         from app.tui.welcome.screen import WelcomeScreen
 
-        if self._may_welcome and not self._is_welcoming:
-            self._may_welcome = False
+        self._may_welcome = False
+        if not self._is_welcoming:
             self.push_screen(WelcomeScreen())
 
     @property

@@ -70,6 +70,15 @@ def test_what_a_conversation_has_already_is_room_for_it(index: Index, store: Sta
     assert all(is_remembered(store, talk) for talk in talks)
 
 
+def test_two_conversations_that_share_a_file_give_its_room_once(index: Index, store: StateStore, talks: list[int]):
+    copy, tokens = index.start_conversation("a copy").id, (1, 1, 2)
+    store.keep_conversation(copy, 1, "{}", (), ChunkState(state_key(MODEL, 0, tokens), tokens, b"rows" * 1000, 0))
+    index._connection.execute("UPDATE conversations SET changed_at = 0 WHERE id = ?", (copy,))
+    new = index.start_conversation("new").id
+    assert make_room(index, store, used(index) + 500, 1000, new) == ""
+    assert [is_remembered(store, talk) for talk in (copy, *talks)] == [False, True, False, True]
+
+
 def test_where_there_is_no_room_nobody_is_moved_and_the_reason_is_given(
     index: Index, store: StateStore, talks: list[int]
 ):

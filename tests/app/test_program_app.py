@@ -86,12 +86,13 @@ def test_the_app_opens_and_ctrl_q_ends_it(program: Program):
     assert "Traceback" not in terminal.shown
 
 
-def test_what_the_library_says_is_in_the_log(program: Program):
+def test_what_is_logged_is_in_a_file_and_not_on_the_screen(program: Program):
     with opened(program) as terminal:
         terminal.wait_for("tiny")
         terminal.press("\x11")
         terminal.wait()
-    assert "engine" in log_of(program).read_text("utf-8")
+    assert " INFO steep-assistant app.assistant" in log_of(program).read_text("utf-8")
+    assert "app.assistant" not in terminal.shown
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

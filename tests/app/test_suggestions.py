@@ -31,7 +31,8 @@ def test_a_title_that_does_not_fit_is_left_out():
 
 
 def test_precise_questions_come_first_and_there_are_no_more_than_wanted():
-    outlines = [Outline("Tides"), Outline("Boats", ("Sails",)), Outline("Boats", ("Sails",)), Outline("灯塔", ("Leaves",))]
+    boats = Outline("Boats", ("Sails",))
+    outlines = [Outline("Tides"), boats, boats, Outline("灯塔", ("Leaves",))]
     assert questions_of(outlines, 2) == [
         "What does “Boats” say about “Sails”?",
         "What does “灯塔” say about “Leaves”?",

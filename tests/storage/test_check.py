@@ -20,7 +20,7 @@ from storage.index import Index
 from storage.inventory import key_of, path_of
 from storage.mend import StoreMender
 from storage.store import StateStore
-from storage.values import ChunkState, ChunkText, DocumentVersion
+from storage.values import ChunkState, ChunkText, DocumentVersion, Turn
 
 MakeState = Callable[..., ChunkState]
 
@@ -355,6 +355,73 @@ class TestUnusedStates:
         store.index.remove_document(DOCS / "a")
         store.first.unlink()
         assert store.find() == []
+
+
+class TestMemories:
+    """Of conversations: states of a role of their own."""
+
+    @pytest.fixture
+    def kept(self, store: Store, make_state: MakeState) -> Path:
+        state = make_state((1, 2, 3, 4), start_position=0)
+        chunk_ids = [chunk.id for chunk in store.index.chunks()]
+        talk = store.index.start_conversation("Tea").id
+        assert store.states.keep_conversation(talk, 1, "{}", chunk_ids, state) == ""
+        return store.states.path_of(state.key)
+
+    def test_are_no_findings_while_their_conversation_lives(self, store: Store, kept: Path):
+        assert store.find(deep=True) == []
+        store.age()
+        assert store.find(deep=True) == []
+        assert kept.exists()
+
+    def test_without_their_file_are_forgotten(self, store: Store, kept: Path):
+        kept.unlink()
+        (finding,) = store.find()
+        assert (finding.kind, finding.subject) == (FindingKind.MISSING_FILE, kept)
+        store.mend()
+        assert store.find() == []
+        assert store.index.remembered_conversations() == []
+
+    def test_that_are_damaged_are_dropped(self, store: Store, kept: Path):
+        spoil(kept)
+        assert store.kinds(deep=True) == {FindingKind.DAMAGED_FILE}
+        store.mend()
+        assert store.find(deep=True) == []
+        assert not kept.exists()
+
+    def test_of_another_size_on_record_stay_memories(self, store: Store, kept: Path):
+        store.sql("UPDATE states SET num_bytes = 1 WHERE role = 'conversation'")
+        assert store.kinds() == {FindingKind.WRONG_SIZE}
+        store.mend()
+        assert store.find(deep=True) == []
+        assert store.index.state_bytes()["conversation"] == kept.stat().st_size
+
+    @pytest.mark.parametrize("cause", ["edited document", "deleted conversation"])
+    def test_that_no_purge_took_are_removed(self, store: Store, kept: Path, cause: str):
+        if cause == "edited document":
+            texts = [chunk.chunk for chunk in store.index.chunks()][:2]
+            folder = store.index.folders()[0]
+            store.index.put_document(folder.id, DocumentVersion(DOCS / "a", 1, 1, "other", "a"), texts)
+            store.states.drop(store.kept[2].key, "the chunk's own state is not what this test is about")
+        else:
+            store.index.delete_conversation(store.index.conversations()[0].id)
+        assert store.find() == []
+        store.age()
+        assert store.kinds() == {FindingKind.UNUSED_STATES}
+        store.mend()
+        assert store.find() == []
+        assert not kept.exists()
+
+    @pytest.mark.parametrize("table", ["conversations", "conversation_states", "states"])
+    def test_that_lost_what_they_refer_to_go_with_all_their_rows(self, store: Store, kept: Path, table: str):
+        store.index.put_turn(Turn(store.index.conversations()[0].id, 0, "Which?", "That.", "{}", 1))
+        store.sql(f"DELETE FROM {table}" + (" WHERE role = 'conversation'" if table == "states" else ""))
+        assert FindingKind.DANGLING_ROWS in store.kinds()
+        for _ in range(3):  # rows that go bring out what referred to them, and states that nothing uses
+            store.mend()
+            store.age()
+        assert store.find(deep=True) == []
+        assert not kept.exists()
 
 
 class TestTheIndex:

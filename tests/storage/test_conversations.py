@@ -6,6 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from storage.content_key import state_key
 from storage.errors import UnknownConversation
@@ -84,6 +86,19 @@ class TestTurns:
             index.copy_conversation(talk.id, 1, "A branch")
         assert index.conversations() == []
 
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+    @given(st.lists(st.tuples(st.integers(0, 4), st.text(max_size=20), st.text(max_size=20))))
+    def test_any_sequence_of_edits_ends_as_a_list_would(self, index: Index, edits: list[tuple[int, str, str]]):
+        conversation = index.start_conversation("Any")
+        expected: list[Turn] = []
+        for place, question, answer in edits:
+            ordinal = min(place, len(expected))
+            put = turn(conversation, ordinal, question, answer)
+            index.put_turn(put)
+            expected = [*expected[:ordinal], put]
+        assert index.turns(conversation.id) == expected
+        assert index.damaged_search_tables() == []
+
     def test_questions_come_back_each_once_the_last_first(self, index: Index, talk: Conversation):
         for ordinal, question in enumerate(("a", "b", "a", "c")):
             index.put_turn(turn(talk, ordinal, question))
@@ -102,8 +117,8 @@ class TestTheList:
         scope = (Path("/docs/caf\udce9"),)
         conversation = index.start_conversation("caf\udce9", scope)
         kept = index.conversation(conversation.id)
-        assert kept == conversation
-        assert kept.scope == scope
+        assert kept is not None
+        assert (kept, kept.scope) == (conversation, scope)
 
     def test_shows_new_titles_and_scopes(self, index: Index, talk: Conversation):
         index.rename_conversation(talk.id, "Leaves")
@@ -130,8 +145,21 @@ class TestSearch:
         for ordinal in range(3):
             index.put_turn(turn(talk, ordinal, "Why oolong?", f"{'word ' * 50}oolong {'word ' * 50}"))
         (hit,) = index.search_conversations(["oolong"], 10)
-        assert "oolong" in hit.excerpt
-        assert len(hit.excerpt) < 150
+        assert hit.excerpt == "Why oolong?"
+
+    def test_shows_words_as_they_were_written(self, index: Index, talk: Conversation):
+        index.put_turn(turn(talk, 0, "Who?", "抹茶を飲むのは 학생이 or parseFile"))
+        (hit,) = index.search_conversations(["抹茶"], 10)
+        assert hit.excerpt == "抹茶を飲むのは 학생이 or parseFile"
+
+    def test_gives_the_best_turn_of_as_many_conversations_as_wanted(self, index: Index, talk: Conversation):
+        index.put_turn(turn(talk, 0, "A question about other things, with oolong in it", "word " * 50))
+        index.put_turn(turn(talk, 1, "Oolong?", "Oolong."))
+        other = index.start_conversation("Cups")
+        index.put_turn(turn(other, 0, "Oolong or any other tea in these cups, what do you say?", "word " * 20))
+        assert found(index, "oolong") == [(talk.id, 1), (other.id, 0)]
+        assert len(index.search_conversations(["oolong"], 1)) == 1
+        assert index.search_conversations(["tea"], 0) == []
 
     def test_forgets_what_was_replaced(self, index: Index, talk: Conversation):
         index.put_turn(turn(talk, 0, "What is oolong?"))
@@ -186,13 +214,15 @@ class TestMemory:
         assert len(saved.state.token_ids) == 5
         assert self.files(store) == len(index.state_keys()) == 1
 
-    def test_two_of_the_same_tokens_share_a_file_until_both_are_gone(
+    def test_those_of_the_same_tokens_share_a_file_until_all_are_gone(
         self, store: StateStore, index: Index, talk: Conversation, make_state: MakeState
     ):
-        copy = index.start_conversation("The same")
-        for conversation in (talk, copy):
+        copy, second_copy = index.start_conversation("The same"), index.start_conversation("And again")
+        for conversation in (talk, copy, second_copy):
             self.keep(store, conversation, make_state, [])
         assert self.files(store) == 1
+        store.let_go_of_conversation(second_copy.id, "test")
+        assert isinstance(self.recalled(store, copy), SavedConversation)
         index.delete_conversation(talk.id)
         store.purge_unlinked()
         assert isinstance(self.recalled(store, copy), SavedConversation)
@@ -271,6 +301,44 @@ class TestMemory:
         assert self.files(store) == 2
         assert store.purge_unlinked() == 1
         assert isinstance(self.recalled(store, talk), SavedConversation)
+
+    def test_a_file_whose_writer_was_killed_before_its_row_is_swept_and_the_one_before_stays(
+        self,
+        store: StateStore,
+        index: Index,
+        talk: Conversation,
+        make_state: MakeState,
+        monkeypatch: pytest.MonkeyPatch,
+    ):
+        self.keep(store, talk, make_state, [])
+        (key,) = index.state_keys()
+        with monkeypatch.context() as patched:
+            patched.setattr(index, "remember", lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                self.keep(store, talk, make_state, [], tokens=5)
+        assert self.files(store) == 2
+        monkeypatch.setattr("storage.store.SWEEP_AGE_SECONDS", -1)
+        assert store.sweep() == 1
+        saved = self.recalled(store, talk)
+        assert isinstance(saved, SavedConversation)
+        assert saved.state.key == key
+
+    def test_is_not_served_any_more_once_letting_go_began_and_a_purge_finishes_it(
+        self,
+        store: StateStore,
+        index: Index,
+        talk: Conversation,
+        make_state: MakeState,
+        monkeypatch: pytest.MonkeyPatch,
+    ):
+        self.keep(store, talk, make_state, [])
+        with monkeypatch.context() as patched:
+            patched.setattr(store, "_purge", lambda keys: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                store.let_go_of_conversation(talk.id, "a test")
+        assert self.recalled(store, talk) == "nothing was kept of it"
+        assert store.purge_unlinked() == 1
+        assert self.files(store) == 0
 
     def test_its_size_counts_under_its_own_role(
         self, store: StateStore, index: Index, talk: Conversation, make_state: MakeState

@@ -5,12 +5,16 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from storage import migrations
 from storage.index import Index
 from storage.values import ChunkText
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 DATA = Path(__file__).parent / "data"
 
@@ -122,6 +126,28 @@ def test_a_step_that_fails_leaves_the_old_schema(first_schema: Path, monkeypatch
             Index(first_schema)
     assert schema(first_schema) == before
     Index(first_schema).close()
+
+
+def test_the_step_that_makes_states_anew_loses_none_when_it_is_broken_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / "before.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        migrations.apply(db, stop_before="m008_conversations")
+        db.execute("INSERT INTO states VALUES ('aaaaaaaa', 'bbbbbbbb', 'chunk', 3, 30, 1, 2, 4)")
+    before, whole_step = schema(path), migrations.m008_conversations
+
+    def m008_conversations(db: "Database") -> None:
+        whole_step(db)
+        raise RuntimeError("at the very end")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(migrations, "STEPS", (*migrations.STEPS[:7], m008_conversations))
+        with pytest.raises(RuntimeError, match="at the very end"):
+            Index(path)
+    assert schema(path) == before
+    with Index(path) as index:
+        assert [key.digest for key in index.state_keys()] == ["bbbbbbbb"]
 
 
 def test_the_names_of_the_steps_stay_what_they_were_when_shipped():

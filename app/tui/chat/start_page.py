@@ -74,8 +74,6 @@ class StartPage(Vertical):
         """What there is now."""
         self.query_one("#start-documents", Static).update(Content(_documents_line(beginning)))
         await self.query(Button).remove()
-        if not self.is_attached:  # the app ended meanwhile
-            return
         buttons = [_Suggestion(question) for question in beginning.questions]
         await self.mount(*buttons, after=self.query_one("#start-documents"))
 

@@ -31,7 +31,7 @@ class Transcript(VerticalScroll):
     @property
     def views(self) -> list[TurnView]:
         """The turns that are widgets, in order."""
-        return list(self.query(TurnView))
+        return [child for child in self.children if isinstance(child, TurnView)]
 
     @property
     def selected(self) -> TurnView | None:

@@ -42,7 +42,7 @@ class TurnView(Vertical):
         border-left: blank;
         &.-selected { border-left: outer $primary; }
         .turn-question { width: 1fr; height: auto; text-style: bold; color: $accent; margin-bottom: 1; }
-        .turn-foot { width: 1fr; height: auto; margin-top: 1; }
+        .turn-foot { width: 1fr; height: auto; }
         .turn-sources { width: 1fr; height: auto; color: $foreground-muted; }
         .turn-notice { width: 1fr; height: auto; color: $text-warning; }
         .turn-failure { width: 1fr; height: auto; color: $text-error; }

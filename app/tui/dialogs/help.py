@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
 _KEY_CELLS, _ACTION_CELLS = 19, 25
 
 
+def _key_line(pressed: str, description: str, identifier: str) -> Content:
+    """Three columns; what does not fit into its column pushes the name to a line of its own."""
+    left = pressed.ljust(_KEY_CELLS - 1) + " "
+    line = left + description
+    column = _KEY_CELLS + _ACTION_CELLS
+    gap = "\n" + " " * column if cell_len(line) > column else " " * (column - cell_len(line))
+    return Content.assemble((left, "bold"), description, gap, ("  " + identifier, "$foreground-muted"))
+
+
 def _origin(origin: Origin, meaning: str) -> str:
     return f"{origin.glyph} {origin.word:<10}  {meaning}\n"
 
@@ -27,10 +37,10 @@ _GUIDE = (
         "The memory bar below an answer",
         (
             "It tells where the model's memory of the documents came from, token by token:\n"
-            + _origin(KEPT, "in the memory of this conversation already: nothing was to be done")
+            + _origin(KEPT, "in this conversation's memory already: nothing to do")
             + _origin(LOADED, "read from disk, as it was steeped before")
-            + _origin(RECOMPUTED, "loaded, then computed again, because the question depends on it")
-            + _origin(COMPUTED, "read by the model just now, because no state was on disk")
+            + _origin(RECOMPUTED, "loaded, then computed again, as the question needs it")
+            + _origin(COMPUTED, "read by the model just now: no state was on disk")
             + "What is kept or loaded makes the first word of an answer come sooner; what was computed is steeped for "
             "the next time."
         ),
@@ -44,7 +54,7 @@ _GUIDE = (
     ),
     (
         "Keys of your own",
-        'In the config file (see: steep paths), by the names below:\n[keys]\n"chat.stop" = "escape,ctrl+c"',
+        'In the config file (see: steep paths), by the names above:\n[keys]\n"chat.stop" = "escape,ctrl+c"',
     ),
 )
 
@@ -85,11 +95,7 @@ class HelpDialog(Dialog[None]):
         areas = list(dict.fromkeys(key.area for key in keys))
         for area in sorted(areas, key=lambda area: area != self._mode):
             lines = [Content.styled(title_of(area), "bold $primary")]
-            for key in keys:
-                if key.area == area:
-                    pressed = shown_keys(app, key).ljust(_KEY_CELLS)
-                    text = key.description.ljust(_ACTION_CELLS)
-                    lines.append(Content.assemble((pressed, "bold"), text, ("  " + key.id, "$foreground-muted")))
+            lines.extend(_key_line(shown_keys(app, key), key.description, key.id) for key in keys if key.area == area)
             yield Content("\n").join(lines)
         for title, text in _GUIDE:
             yield Content("\n").join([Content.styled(title, "bold $primary"), Content(text)])

@@ -1,4 +1,4 @@
-"""All models there are with what they need, read from the disk: 0.3 s with hundreds of them. Any thread but the UI's."""
+"""All models there are with what they need, read from the disk. Any thread but the UI's: it may take 0.3 s."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace

@@ -13,11 +13,11 @@ from app.tui.models.entry import ModelEntry
 from app.tui.models.row_text import Row, header_text, row_text
 
 
-class ColumnHeader(Static):
+class ModelColumns(Static):
     """What the columns are."""
 
     DEFAULT_CSS = """
-    ColumnHeader { height: 1; padding: 0; color: $text-muted; background: $panel; }
+    ModelColumns { height: 1; padding: 0; color: $text-muted; background: $panel; }
     """
 
     def on_resize(self) -> None:
@@ -65,7 +65,7 @@ class ModelList(OptionList):
     def show(self, rows: Sequence[Row]) -> None:
         place, entry = self.highlighted or 0, self.entry
         self._rows = rows
-        self.set_options(self._options())
+        self.set_options(self._lines_of_rows())
         keys = [row.entry.key for row in rows]
         wanted = (self._wanted_key, entry.key if entry else "")
         found = next((keys.index(key) for key in wanted if key in keys), min(place, len(rows) - 1))
@@ -78,7 +78,7 @@ class ModelList(OptionList):
         self._wanted_key = key
         self.show(self._rows)
 
-    def _options(self) -> list[Option]:
+    def _lines_of_rows(self) -> list[Option]:
         if not self._rows:
             return [Option(Content.styled("No model has these words.", "$foreground-muted"), disabled=True)]
         width = _line_cells(self.size.width)

@@ -13,12 +13,11 @@ from app.models.repository import Offer
 from app.terminal import printable
 from app.tui.dialogs.dialog import Dialog, detail
 from app.tui.library.row_text import shortened
-from app.tui.models.entry import ModelEntry
 from app.tui.models.row_text import fit_words
 from app.wording import size
 
 if TYPE_CHECKING:
-    from app.models.fit import Memory
+    from app.models.fit import Memory, Verdict
     from app.settings import Settings
 
 _USUAL = "Q4_K_M"
@@ -67,8 +66,14 @@ class OfferDialog(Dialog[Offer | None]):
     def _option(self, offer: Offer) -> Option:
         name = shortened(printable(offer.name), _NAME_CELLS)
         gap = " " * (_NAME_CELLS - cell_len(name) + 1)
-        line = (f"{name}{gap}{size(offer.num_bytes):>{_SIZE_CELLS}}  ", fit_words_of(offer, self._settings, self._memory))
-        return Option(Content.assemble(*line))
+        facts = f"{name}{gap}{size(offer.num_bytes):>{_SIZE_CELLS}}  "
+        return Option(Content.assemble(facts, fit_words(self._verdict(offer))))
+
+    def _verdict(self, offer: Offer) -> "Verdict":
+        """Without its conversation: what a token takes is not known before the file is here."""
+        from app.models.fit import fit_of
+
+        return fit_of(offer.num_bytes, None, self._settings, self._memory).verdict
 
     def on_option_list_option_selected(self) -> None:
         self.accept()

@@ -6,7 +6,7 @@ cells 0-1: whether it answers or is being loaded
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 from textual.content import Content
@@ -16,11 +16,18 @@ from app.tui.library.row_text import shortened
 from app.tui.models.entry import ModelEntry, State
 from app.wording import size
 
+if TYPE_CHECKING:
+    from app.models.fit import Verdict
+
 _MARK_CELLS = 2
 _GAP = 2
 _SHORTEST_NAME = 24
 
-MARKS = {State.ANSWERS: ("●", "$text-success"), State.LOADING: ("◐", "$text-warning"), State.FAILED: ("!", "$text-error")}
+MARKS = {
+    State.ANSWERS: ("●", "$text-success"),
+    State.LOADING: ("◐", "$text-warning"),
+    State.FAILED: ("!", "$text-error"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +56,10 @@ def kv_size(num_bytes: int) -> str:
     return f"{num_bytes / 1e3:,.1f} KB" if num_bytes else ""
 
 
-def fit_words(entry: ModelEntry) -> tuple[str, str]:
+def fit_words(verdict: "Verdict") -> tuple[str, str]:
     """Sign and words, and their style."""
     from app.models.fit import Verdict
 
-    verdict = entry.fit.verdict
     if verdict is Verdict.FITS:
         return f"✓ {verdict}", "$text-success"
     return (f"~ {verdict}", "$text-warning") if verdict is Verdict.TIGHT else (f"✗ {verdict}", "$text-error")
@@ -81,7 +87,7 @@ def _kv(row: Row) -> tuple[str, str]:
 
 
 def _fit(row: Row) -> tuple[str, str]:
-    return ("", "") if row.entry.model.problem else fit_words(row.entry)
+    return ("", "") if row.entry.model.problem else fit_words(row.entry.fit.verdict)
 
 
 def _verdict(row: Row) -> tuple[str, str]:
@@ -99,7 +105,7 @@ def _verdict(row: Row) -> tuple[str, str]:
 
 _COLUMNS = (
     Column("Size", 7, _size, is_number=True),
-    Column("Model", 13, _label),
+    Column("Model", 14, _label),
     Column("From", 12, _source, rank=3),
     Column("Context", 9, _context, is_number=True, rank=1),
     Column("KV/token", 8, _kv, is_number=True, rank=2),

@@ -27,7 +27,7 @@ from app.wording import counted, display_path, stages_line
 from storage.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from app.tui.app import SteepApp
     from app.wiring import Parts
@@ -66,6 +66,15 @@ class Library:
         return self.stages[DocumentStage.STEEPED]
 
 
+class _Page(VerticalScroll, can_focus=False, inherit_bindings=False):
+    """Leaves the arrow keys to the screen: they go from choice to choice, and the page follows."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("pageup", "page_up", "Scroll up", show=False),
+        Binding("pagedown", "page_down", "Scroll down", show=False),
+    ]
+
+
 class WelcomeScreen(Screen[None]):
     """See the module."""
 
@@ -88,6 +97,12 @@ class WelcomeScreen(Screen[None]):
         self._models: list[Choice] = []
         self._library: Library | None = None
         self._soon: Timer | None = None
+        self._steps = {
+            "model": Step(1, "A model", "model"),
+            "folder": Step(2, "A folder of documents", "folder"),
+            "reading": Step(3, "Reading and steeping", "reading"),
+            "question": Step(4, "A first question", "question"),
+        }
 
     @property
     def steep(self) -> "SteepApp":
@@ -95,12 +110,9 @@ class WelcomeScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield TitleBar("First steps")
-        with VerticalScroll(can_focus=False):
+        with _Page():
             yield Static(Content(_INTRODUCTION), id="introduction")
-            yield Step(1, "A model", "model")
-            yield Step(2, "A folder of documents", "folder")
-            yield Step(3, "Reading and steeping", "reading")
-            yield Step(4, "A first question", "question")
+            yield from self._steps.values()
         yield Footer(show_command_palette=False)
 
     async def on_mount(self) -> None:
@@ -155,38 +167,36 @@ class WelcomeScreen(Screen[None]):
     # --- the steps
 
     async def _show_model(self) -> None:
-        step, model = self.query_one("#model", Step), self.steep.model
-        match model:
+        match self.steep.model:
             case ModelReady(name=name):
-                await step.show(StepState.DONE, f"{name} answers.")
+                await self._show("model", StepState.DONE, f"{name} answers.")
             case ModelLoading(name=name, fraction=fraction):
                 words = "is prepared" if fraction is not None else "is loaded"
                 done = "" if fraction is None else f": {fraction:.0%}"
-                await step.show(StepState.RUNNING, f"{name or 'The model'} {words}{done} …")
+                await self._show("model", StepState.RUNNING, f"{name or 'The model'} {words}{done} …")
             case ModelFailed(reason=reason):
                 choices = [*self._models[:_MOST_MODELS], Choice("Choose or download another", _MODELS)]
-                await step.show(StepState.TO_DO, f"{reason[:1].upper()}{reason[1:]}", choices)
+                await self._show("model", StepState.TO_DO, f"{reason[:1].upper()}{reason[1:]}", choices)
 
     async def _show_folder(self, library: Library) -> None:
-        step = self.query_one("#folder", Step)
         choices = [Choice("Choose a folder …", _OTHER_FOLDER)]
         if not library.folders:
             if demo_folder():
                 choices.append(Choice("Try it with the twelve documents of the demo", _DEMO))
             text = "Documents, notes, mail, source code: what is in it is read, and stays where it is."
-            await step.show(StepState.TO_DO, text, choices)
+            await self._show("folder", StepState.TO_DO, text, choices)
             return
         names = [display_path(path) for path in library.folders[:_MOST_FOLDERS]]
         if more := len(library.folders) - len(names):
             names.append(f"{more} more")
-        await step.show(
-            StepState.DONE, f"Watched: {', '.join(names)}.", [Choice("Add another folder …", _OTHER_FOLDER)]
+        await self._show(
+            "folder", StepState.DONE, f"Watched: {', '.join(names)}.", [Choice("Add another folder …", _OTHER_FOLDER)]
         )
 
     async def _show_reading(self) -> None:
-        step, library = self.query_one("#reading", Step), self._library
+        library = self._library
         if library is None or not library.folders:
-            await step.show(StepState.TO_DO, "Each document is found, then searchable, then steeped.")
+            await self._show("reading", StepState.TO_DO, "Each document is found, then searchable, then steeped.")
             return
         num_documents = sum(library.stages.values())
         state = StepState.DONE if library.num_steeped and library.num_steeped == num_documents else StepState.RUNNING
@@ -197,15 +207,21 @@ class WelcomeScreen(Screen[None]):
             lines.append(
                 "You need not wait: what is searchable can be asked about; steeping makes answers come sooner."
             )
-        await step.show(state, "\n".join(lines))
+        await self._show("reading", state, "\n".join(lines))
 
     async def _show_questions(self, library: Library) -> None:
-        step = self.query_one("#question", Step)
         if not library.num_searchable:
-            await step.show(StepState.TO_DO, "As soon as something is searchable, some questions are suggested here.")
+            await self._show(
+                "question", StepState.TO_DO, "As soon as something is searchable, some questions are suggested here."
+            )
             return
         choices = [Choice(question, question) for question in library.questions]
-        await step.show(StepState.RUNNING, "Ask one of these, or leave this page (esc) and ask your own.", choices)
+        await self._show(
+            "question", StepState.RUNNING, "Ask one of these, or leave this page (esc) and ask your own.", choices
+        )
+
+    async def _show(self, name: str, state: StepState, text: str, choices: "Sequence[Choice]" = ()) -> None:
+        await self._steps[name].show(state, text, choices)
 
     # --- what is pressed
 

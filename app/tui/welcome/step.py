@@ -30,7 +30,8 @@ class Choice:
 
 
 class Step(Vertical):
-    """See the module. `show` may be called as often as something changes; equal choices leave their buttons alone."""
+    """See the module. `show` may be called as often as something changes, even after the page was left; equal choices
+    leave their buttons alone."""
 
     DEFAULT_CSS = """
     Step {
@@ -60,25 +61,29 @@ class Step(Vertical):
         super().__init__(id=identifier)
         self._number, self._title = number, title
         self._choices: tuple[Choice, ...] = ()
+        self._title_line = Static(self._heading(StepState.TO_DO), classes="step-title")
+        self._text = Static(classes="step-text")
+        self._holder = Vertical(classes="step-choices")
 
     def compose(self) -> ComposeResult:
-        yield Static(self._heading(StepState.TO_DO), classes="step-title")
-        yield Static(classes="step-text")
-        yield Vertical(classes="step-choices")
+        yield self._title_line
+        yield self._text
+        yield self._holder
 
     async def show(self, state: StepState, text: str, choices: Sequence[Choice] = ()) -> None:
-        self.query_one(".step-title", Static).update(self._heading(state))
-        self.query_one(".step-text", Static).update(Content(printable(text)))
+        self._title_line.update(self._heading(state))
+        self._text.update(Content(printable(text)))
         if tuple(choices) != self._choices:
             self._choices = tuple(choices)
             await self._show_choices()
 
     async def _show_choices(self) -> None:
-        holder = self.query_one(".step-choices")
-        had_focus = any(button.has_focus for button in holder.query(Button))
-        await holder.remove_children()
+        had_focus = any(button.has_focus for button in self._holder.query(Button))
+        await self._holder.remove_children()
+        if not self._holder.is_attached:
+            return
         buttons = [Button(Content(f"▸ {printable(choice.label)}"), compact=True) for choice in self._choices]
-        await holder.mount(*buttons)
+        await self._holder.mount(*buttons)
         if had_focus and buttons:
             buttons[0].focus()
 

@@ -7,6 +7,7 @@ text editor is to show. Never a shell: a file name is an argument and nothing el
 import shlex
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,10 +141,13 @@ def run(opening: Opening) -> "subprocess.Popen[bytes] | None":
     if opening.takes_terminal:
         subprocess.run(opening.argv, check=False)
         return None
-    return subprocess.Popen(
+    process = subprocess.Popen(
         opening.argv,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    # It may outlive us, and is no zombie if it does not.
+    threading.Thread(target=process.wait, name="steep-viewer", daemon=True).start()
+    return process

@@ -13,6 +13,8 @@ WAIT_SECONDS = 90
 """Far more than anything here takes: a machine that is busy must not fail a test."""
 
 _LOOK_SECONDS = 0.05
+_NUM_TRIES = 5
+"""A server that is started on a busy machine may say that it exited unexpectedly; the next one does not."""
 
 
 class Screen:
@@ -68,9 +70,12 @@ class Screen:
     def kill(self) -> None:
         subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, check=False)
 
-    def _tmux(self, *arguments: str) -> str:
+    def _tmux(self, *arguments: str, tries: int = 1) -> str:
         command = ["tmux", "-S", str(self._socket), *arguments]
         done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=WAIT_SECONDS)
+        if done.returncode and tries > 1:
+            time.sleep(_LOOK_SECONDS)
+            return self._tmux(*arguments, tries=tries - 1)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -13,6 +13,8 @@ class AnswerInMaking:
     conversation_id: int | None
     replaces: bool = False
     """Earlier turns went from the screen for it; if it fails they are still kept, and come back."""
+    varies: bool = False
+    """It is another answer to a question that has one."""
     text: str = ""
     """What there is of it."""
     state: str = ""

@@ -41,6 +41,10 @@ class AnswerView(Markdown):
         self._has_more = asyncio.Event()
         self._growing: asyncio.Task[None] | None = None
 
+    @property
+    def is_growing(self) -> bool:
+        return self._growing is not None
+
     async def add(self, piece: str) -> None:
         """Some more of it."""
         self.text += piece

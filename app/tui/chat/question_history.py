@@ -13,7 +13,7 @@ class QuestionHistory:
 
     def extend(self, questions: Iterable[str]) -> None:
         """Older ones than all that are known."""
-        self._questions += [question for question in questions if question not in self._questions]
+        self._questions = list(dict.fromkeys((*self._questions, *questions)))
 
     def add(self, question: str) -> None:
         """One that was just asked."""

@@ -89,7 +89,9 @@ class ChatScreen(Screen[None]):
         self._making: AnswerInMaking | None = None
         self._editing: int | None = None
         self._wants_in_input = ""
-        """A question to put into the input when a branch is open."""
+        """A question to put into the input when its conversation is open."""
+        self._wants_to_edit: int | None = None
+        """The number of the turn that it is to replace, if any."""
         self._memory: tuple[int, int] | None = None
         self._notice = ""
         self._failed_at_once = False
@@ -173,11 +175,11 @@ class ChatScreen(Screen[None]):
         making.say("looking for passages")
 
     async def _begin(
-        self, question: str, ordinal: int, conversation_id: int | None, *, replaces: bool = False
+        self, question: str, ordinal: int, conversation_id: int | None, *, replaces: bool = False, varies: bool = False
     ) -> AnswerInMaking:
         """Show a question whose answer is to come."""
         view = await self._transcript.begin(question, ordinal)
-        self._making = AnswerInMaking(view, conversation_id, replaces)
+        self._making = AnswerInMaking(view, conversation_id, replaces, varies)
         self._show_all()
         return self._making
 
@@ -201,20 +203,27 @@ class ChatScreen(Screen[None]):
         self._show_all()
 
     async def _fail_here(self, making: AnswerInMaking, event: AnswerFailed) -> None:
+        if making.replaces and event.conversation:
+            if event.reason:
+                self.notify(event.reason, severity="error", markup=False)
+            self._bring_back(making, event.conversation.id)
+            return
         if not self._input.text.strip():
             self._input.show(event.question)
         if event.reason:
             await making.view.fail(event.reason)
         else:
             await making.view.remove()
-        if making.replaces and event.conversation:
-            if event.reason:
-                self.notify(event.reason, severity="error", markup=False)
-            self.steep.assistant.open_conversation(event.conversation.id)
-        elif event.conversation is None and not any(view.turn for view in self._transcript.views):
+        if event.conversation is None and not any(view.turn for view in self._transcript.views):
             self._failed_at_once = bool(event.reason)
             self._shown_conversation = None
             self.steep.conversation_id = None
+
+    def _bring_back(self, making: AnswerInMaking, conversation_id: int) -> None:
+        """The turn that was to be replaced; its question is being edited again, if it was."""
+        if not making.varies and not self._input.text.strip():
+            self._wants_in_input, self._wants_to_edit = making.question, making.ordinal
+        self.steep.assistant.open_conversation(conversation_id)
 
     async def _open(self, conversation: Conversation, turns: Sequence[Turn]) -> None:
         self._editing, self._memory, self._notice = None, None, ""
@@ -226,7 +235,8 @@ class ChatScreen(Screen[None]):
         self.steep.scope = conversation.scope
         if self._wants_in_input:
             self._input.show(self._wants_in_input)
-            self._wants_in_input = ""
+            self._editing = self._wants_to_edit
+            self._wants_in_input, self._wants_to_edit = "", None
         self._show_all()
 
     def _recalled(self, event: ConversationRecalled) -> None:
@@ -322,7 +332,7 @@ class ChatScreen(Screen[None]):
             last = self._transcript.last
         number = ordinal if ordinal is not None else last.ordinal + 1 if last else 0
         conversation_id = self.steep.conversation_id
-        await self._begin(question, number, conversation_id, replaces=ordinal is not None)
+        await self._begin(question, number, conversation_id, replaces=ordinal is not None, varies=vary)
         self._show_waiting()
         self.steep.assistant.ask(
             question, conversation_id=conversation_id, ordinal=ordinal, scope=self.steep.scope, vary=vary
@@ -367,7 +377,11 @@ class ChatScreen(Screen[None]):
             self._input.focus()
         self._show_all()
 
-    async def action_retry(self) -> None:
+    def action_retry(self) -> None:
+        """Later: what is clicked for it is removed, and would wait for itself."""
+        self.call_later(self._retry)
+
+    async def _retry(self) -> None:
         view = self._transcript.last
         if self._making or view is None:
             return
@@ -417,10 +431,7 @@ class ChatScreen(Screen[None]):
         self._show_all()
 
     def action_page(self, direction: int) -> None:
-        if direction < 0:
-            self._transcript.scroll_page_up(animate=False)
-        else:
-            self._transcript.scroll_page_down(animate=False)
+        self._transcript.page(direction)
 
     def action_sources(self) -> None:
         listed = self.query_one(SourceList)

@@ -71,7 +71,9 @@ class StartPage(Vertical):
         yield Static(_KEYS, classes="start-keys")
 
     async def show(self, beginning: Beginning) -> None:
-        """What there is now."""
+        """What there is now; nothing once the app is being closed."""
+        if not self.query("#start-documents"):
+            return
         self.query_one("#start-documents", Static).update(Content(_documents_line(beginning)))
         await self.query(Button).remove()
         buttons = [_Suggestion(question) for question in beginning.questions]

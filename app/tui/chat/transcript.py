@@ -1,7 +1,8 @@
 """The turns of the open conversation, one below the other; follows the end while an answer grows, unless scrolled up.
 
 Only the last turns are made into widgets at first: earlier ones come as they are scrolled to or selected, a few at a
-time, so that a conversation of hundreds of turns opens at once.
+time, so that a conversation of hundreds of turns opens at once. With the next question those far above are put away
+again: whatever is drawn and typed has to wait for the layout of all widgets.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,9 @@ from storage.values import Turn
 
 _NUM_AT_FIRST, _NUM_AT_ONCE = 12, 4
 """Turns that are made into widgets when a conversation is opened, and then at a time: about 20 ms each."""
+
+_MOST_AT_QUESTION = 24
+"""Turns that stay widgets when a question is asked; beside an answer, keys wait twice as long with 100 as with a dozen."""
 
 
 class Transcript(VerticalScroll):
@@ -67,24 +71,33 @@ class Transcript(VerticalScroll):
         for view in self.views:
             if view.ordinal >= ordinal:
                 await view.remove()
+        await self._put_away(self.views[:-_MOST_AT_QUESTION])
         view = TurnView(question, ordinal)
         await self.mount(view)
         self.follow()
+        self.call_after_refresh(self._fill)
         return view
 
     def follow(self) -> None:
         """Stay at the end as the answer grows; scrolling up ends it."""
         self.anchor()
 
+    def page(self, direction: int) -> None:
+        """Up or down by what can be seen; who comes to the end follows again."""
+        if direction < 0:
+            self.scroll_page_up(animate=False)
+        elif self.scroll_y + self.scrollable_content_region.height < self.max_scroll_y:
+            self.scroll_page_down(animate=False)
+        else:
+            self.follow()
+
     # --- selecting
 
     def select(self, view: TurnView | None) -> None:
-        """What actions are about; None: the last one, without showing it."""
+        """What actions are about; None: the last one, without showing it. What can be seen stays where it is."""
         for other in self.views:
             other.set_class(other is view, "-selected")
         self._selected = view
-        if view:
-            self.scroll_to_widget(view, animate=False)
 
     async def select_by(self, step: int) -> None:
         """The turn that many further down; past the last one, none is selected."""
@@ -94,10 +107,12 @@ class Transcript(VerticalScroll):
         if not views or selected is None:
             return
         if self._selected is None and step < 0:
-            self.select(views[-1])
-            return
-        wanted = views.index(selected) + step
-        self.select(views[max(0, wanted)] if wanted < len(views) else None)
+            wanted = len(views) - 1
+        else:
+            wanted = max(0, views.index(selected) + step)
+        self.select(views[wanted] if wanted < len(views) else None)
+        if self._selected:
+            self.scroll_to_widget(self._selected, animate=False)
 
     # --- earlier turns
 
@@ -114,6 +129,11 @@ class Transcript(VerticalScroll):
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._fill)
+
+    async def _put_away(self, views: Sequence[TurnView]) -> None:
+        """The first ones, until they are scrolled to again."""
+        self._earlier += [view.turn for view in views if view.turn]
+        await self.remove_children(views)
 
     async def _show_earlier(self) -> None:
         if not self._earlier or self._is_loading:

@@ -39,6 +39,7 @@ class OfferDialog(Dialog[Offer | None]):
         background: $surface;
         &:focus { border: none; background-tint: transparent; }
         & > .option-list--option { padding: 0 1; }
+        &:focus > .option-list--option-highlighted { background: $primary 30%; color: $foreground; text-style: bold; }
     }
     """
 

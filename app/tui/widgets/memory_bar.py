@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from textual.app import RenderResult
 from textual.content import Content
+from textual.geometry import Size
 from textual.widget import Widget
 
 from app.conversations.account import Account
@@ -46,7 +47,11 @@ class MemoryBar(Widget):
         self._account = account
 
     def render(self) -> RenderResult:
-        return memory_lines(self._account, self.content_size.width)
+        # Not `content_size`: asked for while a layout is being made, it makes another one of the whole screen.
+        return memory_lines(self._account, self.size.width)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002 - Textual's
+        return memory_lines(self._account, width).plain.count("\n") + 1
 
 
 def memory_lines(account: Account, width: int) -> Content:
@@ -75,7 +80,7 @@ def cells_of(amounts: Sequence[int], num_cells: int) -> list[int]:
     if not total:
         return [0] * len(amounts)
     cells = [max(1, round(amount / total * num_cells)) if amount else 0 for amount in amounts]
-    while sum(cells) != num_cells and max(cells) > 1:
+    while sum(cells) < num_cells or (sum(cells) > num_cells and max(cells) > 1):
         step = 1 if sum(cells) < num_cells else -1
         cells[cells.index(max(cells))] += step
     return cells

@@ -24,12 +24,14 @@ from app.assistant.events import (
 )
 from app.citation import Quote
 from app.conversations.account import Account, Heat, MemoryFill, Source, Timing
+from app.models.places import Source as ModelSource
 from app.settings import Settings
 from app.tui.app import SteepApp
 from app.tui.dialogs.confirm import ConfirmDialog
 from app.tui.dialogs.folder_dialog import FolderDialog
 from app.tui.dialogs.help import HelpDialog
 from app.tui.dialogs.text_dialog import TextDialog
+from app.tui.models.catalogue import Catalogue
 from app.tui.too_small import TooSmall
 from app.tui.welcome.screen import WelcomeScreen
 from app.wiring import Parts
@@ -37,6 +39,8 @@ from engine.requests import Memory
 from storage.content_key import fingerprint, state_key
 from storage.values import ChunkState, ChunkText, Conversation, DocumentVersion, Turn
 from tests.app.tui.fake_assistant import FakeAssistant
+from tests.app.tui.models.model_entries import FACTS, embedding_entry, entry
+from tests.app.tui.models.models_pilot import MEMORY, TOO_LARGE
 from tests.app.tui.pilot import piloted, until
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40)}
@@ -59,6 +63,20 @@ TEXTS = {
 ANSWER = (
     "The farmer is **Wilma Oakes**. She keeps 46 goats:\n\n- the oldest is *Admiral*, 17 years old\n"
     "- she wears a `brass bell`\n"
+)
+
+LARGE = replace(FACTS, architecture="llama", num_parameters="8B", context_length=131_072, kv_bytes_per_token=131_072)
+WINDOW = "it attends through a sliding window (512 tokens)"
+CATALOGUE = Catalogue(
+    (
+        entry("qwen2.5-coder-0.5b", loaded_as=READY.path),
+        entry("llama-3.1-8b", facts=LARGE, num_bytes=4_900_000_000, source=ModelSource.OLLAMA),
+        entry("gemma-3-270m", facts=replace(FACTS, blendable=False, reason=WINDOW), source=ModelSource.LM_STUDIO),
+        entry("qwen2.5-32b", facts=LARGE, num_bytes=TOO_LARGE, source=ModelSource.LLAMA_CPP),
+        embedding_entry(),
+    ),
+    MEMORY,
+    (("steep", Path("/home/data/models")),),
 )
 
 Show = Callable[["Shown"], Awaitable[None]]
@@ -174,6 +192,11 @@ async def library(shown: Shown) -> None:
     await shown.pilot.press("down", "space")
 
 
+async def models(shown: Shown) -> None:
+    await shown.pilot.press("f4")
+    await shown.until(lambda: shown.app.screen.query_one("ModelList").option_count == 5)  # type: ignore[attr-defined]
+
+
 async def conversations(shown: Shown) -> None:
     await shown.pilot.press("f5")
     await shown.until(lambda: shown.app.screen.query_one("ConversationList").option_count)  # type: ignore[attr-defined]
@@ -212,7 +235,7 @@ async def folder_dialog(shown: Shown) -> None:
     dialog.query_one(Input).value = ""  # the path is another one every time
 
 
-MAIN: tuple[Show, ...] = (chat_start, chat_answer, passage, library, conversations, welcome, help_keys)
+MAIN: tuple[Show, ...] = (chat_start, chat_answer, passage, library, models, conversations, welcome, help_keys)
 OTHER: tuple[Show, ...] = (chat_reading, chat_failed, chat_sources, confirm, text_dialog)
 
 
@@ -221,6 +244,7 @@ def furnished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeA
     """A library of four documents and three conversations."""
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
     monkeypatch.setattr("storage.conversation_index.now", lambda: NOW - 3600)
+    monkeypatch.setattr("app.tui.models.screen.read_catalogue", lambda *_: CATALOGUE)
     assistant = FakeAssistant(tmp_path / "home", Settings(budget_gb=2))
     assistant.now(_furnish)
     yield assistant

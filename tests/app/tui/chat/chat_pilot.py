@@ -132,6 +132,8 @@ class SeenChat:
         memory = Memory(conversation.id, ordinal + 1, 1000, 8192, 0)
         self.assistant.tell(AnswerFinished(conversation, turn, memory))
         await self.until(lambda: self.turns and self.turns[-1].turn == turn)
+        account = self.turns[-1].account
+        await self.until(lambda: account and self.source_list.sources == account.sources)
         return turn
 
     async def open(self, conversation: Conversation, num_turns: int) -> list[Turn]:
@@ -142,7 +144,8 @@ class SeenChat:
         for turn in turns:
             self.assistant.now(lambda parts, turn=turn: parts.index.put_turn(turn))
         self.assistant.tell(ConversationOpened(conversation, tuple(turns)))
-        await self.until(lambda: self.turns and self.turns[-1].ordinal == num_turns - 1)
+        await self.until(lambda: [view.turn for view in self.turns[-1:]] == turns[-1:])
+        await self.until(lambda: self.source_list.sources)
         return turns
 
 

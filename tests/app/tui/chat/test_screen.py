@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from textual.widgets import Footer
+from textual.widgets import Footer, Static
 from textual.widgets._footer import FooterKey
 
 from app.assistant.events import (
@@ -264,6 +264,25 @@ def test_a_replaced_turn_comes_back_when_its_new_answer_fails(assistant: FakeAss
         assistant.tell(AnswerFailed(conversation, 1, "Question 1?", "No."))
         await seen.until(lambda: assistant.all_asked("open_conversation"))
         assert assistant.all_asked("open_conversation") == [{"conversation_id": conversation.id}]
+        assert seen.input.text == ""
+
+    see_chat(assistant, scenario)
+
+
+def test_a_question_that_was_edited_is_being_edited_again_when_its_answer_fails(assistant: FakeAssistant) -> None:
+    async def scenario(seen: SeenChat) -> None:
+        conversation = seen.conversation()
+        turns = await seen.open(conversation, 2)
+        await seen.press("ctrl+e")
+        await seen.type(" Really?")
+        await seen.press("enter")
+        assistant.tell(AnswerFailed(conversation, 1, "Question 1? Really?", "No."))
+        await seen.until(lambda: assistant.all_asked("open_conversation"))
+        assistant.tell(ConversationOpened(conversation, tuple(turns)))
+        await seen.until(lambda: "editing question 2" in seen.context)
+        assert seen.input.text == "Question 1? Really?"
+        await seen.press("enter")
+        assert assistant.all_asked("ask")[-1]["ordinal"] == 1
 
     see_chat(assistant, scenario)
 
@@ -353,11 +372,13 @@ def test_ctrl_s_goes_to_the_sources_and_enter_shows_the_passage(assistant: FakeA
         assert seen.source_list.sources[0].path == source.path
         await seen.press("enter")
         await seen.until(lambda: isinstance(seen.app.screen, PassageScreen))
-        await seen.until(lambda: "Odile Marsh" in str(seen.app.screen.query_one("#passage-text").content))
+        await seen.until(lambda: "Odile Marsh" in str(seen.app.screen.query_one("#passage-text", Static).content))
         await seen.press("n")
-        await seen.until(lambda: "changed or removed" in str(seen.app.screen.query_one("#passage-notice").content))
+        await seen.until(
+            lambda: "changed or removed" in str(seen.app.screen.query_one("#passage-notice", Static).content)
+        )
         await seen.press("escape", "escape")
-        assert seen.input.has_focus
+        await seen.until(lambda: seen.input.has_focus)
 
     see_chat(assistant, scenario)
 
@@ -433,16 +454,16 @@ def test_the_scope_is_shown_and_goes_with_the_question(assistant: FakeAssistant)
     see_chat(assistant, scenario)
 
 
-def test_a_conversation_of_hundreds_of_turns_shows_its_end_and_earlier_turns_on_the_way_up(
+def test_a_long_conversation_shows_its_end_and_earlier_turns_on_the_way_up(
     assistant: FakeAssistant,
 ) -> None:
     async def scenario(seen: SeenChat) -> None:
-        await seen.open(seen.conversation(), 60)
+        await seen.open(seen.conversation(), 30)
         assert len(seen.turns) < 20
         first = seen.turns[0].ordinal
         seen.transcript.scroll_home(animate=False)
         await seen.until(lambda: seen.turns[0].ordinal < first)
-        for _ in range(80):
+        for _ in range(30):
             await seen.press("alt+up")
         await seen.until(lambda: seen.transcript.selected and seen.transcript.selected.ordinal == 0)
 
@@ -609,7 +630,7 @@ def test_a_question_of_the_first_steps_opens_a_conversation_of_its_own(assistant
         await seen.open(seen.conversation("Open"), 2)
         await seen.start(seen.conversation("Suggested"), 0, "What is it about?")
         assert [view.question for view in seen.turns] == ["What is it about?"]
-        assert seen.app.conversation_title == "Suggested"
+        await seen.until(lambda: seen.app.conversation_title == "Suggested")
 
     see_chat(assistant, scenario)
 

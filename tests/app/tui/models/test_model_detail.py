@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.assistant.events import ModelFailed, ModelLoading
+from app.assistant.events import ModelFailed, ModelLoading, ModelReady
 from app.models.listed import ListedModel
 from app.tui.models.entry import ModelEntry
 from app.tui.models.model_detail import detail_text
@@ -17,7 +17,7 @@ READY = ready(Path("/models/other.gguf"))
 PATH = Path("/models/qwen.gguf")
 
 
-def detail(model: ModelEntry, *, says=READY, reason: str = "") -> str:
+def detail(model: ModelEntry, *, says: ModelLoading | ModelReady | ModelFailed = READY, reason: str = "") -> str:
     row = Row(model, model.state(says), reason)
     return detail_text(row, says, SETTINGS, Path("/home/config.toml")).plain
 

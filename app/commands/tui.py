@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from app.tui.app import SteepApp
 
 
+_SWITCH_SECONDS = 0.001
+"""After which a thread that computes lets the screen's thread run, if that wants to: a key takes several turns, and with
+Python's usual 5 ms each of them could be waited for. Sane: 0.5 to 5 ms."""
+
+
 def run(flags: Mapping[str, Value | None], *, continues: bool = False) -> None:
     """Until the user quits; `continues`: from the conversation that changed last.
 
@@ -30,6 +35,7 @@ def run(flags: Mapping[str, Value | None], *, continues: bool = False) -> None:
     from app.tui.app import SteepApp
     from app.tui.quiet_streams import QuietStreams
 
+    sys.setswitchinterval(_SWITCH_SECONDS)
     assistant = Assistant(flags)
     _check_looks(assistant.settings)
     with QuietStreams(assistant.locations.log_file) as streams:

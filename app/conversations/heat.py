@@ -16,6 +16,10 @@ _HIGH_SHARE = 0.98
 """The weight at this quantile of all words is level 9: a few words are far above everything else."""
 
 _MAX_LEVEL = 9
+
+_MOST_SPANS = 200
+"""Of a passage: they are kept with every turn, and more than that is a pattern without a message."""
+
 _WORD = re.compile(r"\w+")
 
 Weights = Sequence[float]
@@ -42,15 +46,24 @@ def heat_of(words: Sequence[tuple[int, int, float]], scale: float, first: int, s
     """Spans of the document: the prompt text's character `first` is the document's character `start`.
 
     What stands before `first` (a heading that is shown above the passage) is left out. Neighbours of the same level are
-    one span.
+    one span. Where that makes too many, the weakest levels are left out.
     """
     levels = [(begin, end, _level(weight, scale)) for begin, end, weight in words if begin >= first]
-    spans: list[Heat] = []
+    spans = _spans(levels)
+    weakest = 1
+    while len(spans) > _MOST_SPANS and weakest < _MAX_LEVEL:
+        weakest += 1
+        spans = _spans((begin, end, level if level >= weakest else 0) for begin, end, level in levels)
+    return tuple(Heat(begin - first + start, end - first + start, level) for begin, end, level in spans)
+
+
+def _spans(levels: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    spans: list[tuple[int, int, int]] = []
     for level, run in groupby(levels, key=lambda word: word[2]):
         members = list(run)
         if level:
-            spans.append(Heat(members[0][0] - first + start, members[-1][1] - first + start, level))
-    return tuple(spans)
+            spans.append((members[0][0], members[-1][1], level))
+    return spans
 
 
 def _level(weight: float, scale: float) -> int:

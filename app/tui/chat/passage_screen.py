@@ -100,8 +100,8 @@ class PassageScreen(ModalScreen[Source | None]):
 
 
 _LEGEND = Content.assemble(
-    (" warm ", "on $warning 20%"),
-    (" hot ", "on $warning 62% bold"),
+    (" warm ", "$foreground on $warning 20%"),
+    (" hot ", "bold $foreground on $warning 62%"),
     " attended to by the question  ",
     ("underlined", "underline"),
     " supports the answer",

@@ -97,6 +97,7 @@ class ChatScreen(Screen[None]):
         self._failed_at_once = False
         """The first question of a new conversation failed: it stays on the screen with the reason."""
         self._is_looking = False
+        self._suggested: tuple[str, ...] = ()
         self._shown_conversation: int | None = None
 
     @property
@@ -207,8 +208,7 @@ class ChatScreen(Screen[None]):
             if event.reason:
                 self.notify(event.reason, severity="error", markup=False)
             self._bring_back(making, event.conversation.id)
-            return
-        if not self._input.text.strip():
+        elif not self._input.text.strip():
             self._input.show(event.question)
         if event.reason:
             await making.view.fail(event.reason)
@@ -298,10 +298,11 @@ class ChatScreen(Screen[None]):
         model = self.steep.model
         fingerprint = model.fingerprint if isinstance(model, ModelReady) else None
         try:
-            beginning = await self.steep.look(lambda parts: read_beginning(parts, fingerprint))
+            beginning = await self.steep.look(lambda parts: read_beginning(parts, fingerprint, self._suggested))
         except StorageError as error:
             self.notify(str(error), severity="error", markup=False)
         else:
+            self._suggested = beginning.questions
             await self.query_one(StartPage).show(beginning)
         finally:
             self._is_looking = False
@@ -359,14 +360,12 @@ class ChatScreen(Screen[None]):
 
     @property
     def _has_something_to_leave(self) -> bool:
-        is_elsewhere = self._transcript.has_selection or not self._input.has_focus
+        is_elsewhere = self._transcript.has_selection or self.has_class("-sources") or not self._input.has_focus
         return self._making is not None or self._editing is not None or is_elsewhere
 
     def action_stop(self) -> None:
-        """Escape leaves the sources, stops the answer, ends editing or selects nothing: the first that can be."""
-        if self.query_one(SourceList).has_focus:
-            self._leave_sources()
-        elif self._making:
+        """Escape stops the answer, ends editing, or leaves turns and sources: the first that can be."""
+        if self._making:
             self._say("stopping")
             self.steep.assistant.stop()
         elif self._editing is not None:
@@ -374,7 +373,7 @@ class ChatScreen(Screen[None]):
             self._input.clear()
         else:
             self._transcript.select(None)
-            self._input.focus()
+            self._leave_sources()
         self._show_all()
 
     def action_retry(self) -> None:
@@ -443,6 +442,7 @@ class ChatScreen(Screen[None]):
         else:
             self.notify("This turn has no sources.", markup=False)
 
+    @on(SourceList.Left)
     def _leave_sources(self) -> None:
         self.remove_class("-sources")
         self._input.focus()

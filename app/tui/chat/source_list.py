@@ -37,6 +37,7 @@ class SourceList(OptionList):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select", "Passage", id="sources.passage"),
         Binding("o", "open", "Open", tooltip="Open the document at its place", id="sources.open"),
+        Binding("escape", "leave", "Back", tooltip="Back to the question", id="sources.back"),
     ]
 
     class Opened(Message):
@@ -49,6 +50,9 @@ class SourceList(OptionList):
         @property
         def control(self) -> "SourceList":
             return self.source_list
+
+    class Left(Message):
+        """Back to where one came from."""
 
     def __init__(self) -> None:
         super().__init__(markup=False)
@@ -71,6 +75,9 @@ class SourceList(OptionList):
         )
         if self.sources:
             self.highlighted = min(highlighted or 0, len(self.sources) - 1)
+
+    def action_leave(self) -> None:
+        self.post_message(self.Left())
 
     def action_open(self) -> None:
         if self.highlighted is not None and self.sources:

@@ -33,12 +33,13 @@ class Beginning:
         return sum(self.stages.values())
 
 
-def read_beginning(parts: "Parts", fingerprint: str | None) -> Beginning:
-    """For the model with that fingerprint, or any."""
+def read_beginning(parts: "Parts", fingerprint: str | None, suggested: tuple[str, ...] = ()) -> Beginning:
+    """For the model with that fingerprint, or any. What was suggested before is suggested again: looking through
+    10,000 documents for questions keeps the interpreter busy for 0.3 s, in which keys would wait."""
     from app.suggestions import suggested_questions
 
     stages = parts.index.stage_counts(fingerprint)
-    return Beginning(stages, tuple(suggested_questions(parts, _NUM_SUGGESTED)))
+    return Beginning(stages, suggested or tuple(suggested_questions(parts, _NUM_SUGGESTED)))
 
 
 class StartPage(Vertical):

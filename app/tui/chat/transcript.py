@@ -16,7 +16,7 @@ _NUM_AT_FIRST, _NUM_AT_ONCE = 12, 4
 """Turns that are made into widgets when a conversation is opened, and then at a time: about 20 ms each."""
 
 _MOST_AT_QUESTION = 24
-"""Turns that stay widgets when a question is asked; beside an answer, keys wait twice as long with 100 as with a dozen."""
+"""Turns that stay widgets when a question is asked; beside an answer, keys wait twice as long for 100 as for 12."""
 
 
 class Transcript(VerticalScroll):
@@ -106,10 +106,8 @@ class Transcript(VerticalScroll):
         views, selected = self.views, self.selected
         if not views or selected is None:
             return
-        if self._selected is None and step < 0:
-            wanted = len(views) - 1
-        else:
-            wanted = max(0, views.index(selected) + step)
+        start = len(views) if self._selected is None and step < 0 else views.index(selected)
+        wanted = max(0, start + step)
         self.select(views[wanted] if wanted < len(views) else None)
         if self._selected:
             self.scroll_to_widget(self._selected, animate=False)

@@ -48,6 +48,13 @@ def test_a_passage_that_was_ignored_stays_cold_beside_one_that_was_not() -> None
     assert heat_of([(0, 3, 1.0)], scale, 0, 0) == (Heat(0, 3, 9),)
 
 
+def test_of_too_many_spans_the_warmest_stay() -> None:
+    found = [(place, place + 1, 9.0 if place % 5 == 0 else 1.0 + place % 2) for place in range(900)]
+    spans = heat_of(found, 9.0, first=0, start=0)
+    assert {span.level for span in spans} == {9}
+    assert len(spans) == 180
+
+
 @given(st.text(max_size=40), st.lists(st.floats(0, 1), min_size=60, max_size=60))
 def test_words_lie_within_the_text_in_order(text: str, weights: list[float]) -> None:
     pieces = [bytes([byte]) for byte in text.encode("utf-8", "surrogatepass")]

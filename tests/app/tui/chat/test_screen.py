@@ -396,6 +396,33 @@ def test_at_80_columns_the_sources_take_no_room_until_they_are_asked_for(assista
     see_chat(assistant, scenario)
 
 
+def test_escape_leads_back_from_the_sources_before_it_stops_anything(assistant: FakeAssistant) -> None:
+    async def scenario(seen: SeenChat) -> None:
+        conversation = seen.conversation()
+        await seen.answer(conversation, 0, "Who?", "Odile Marsh.")
+        await seen.press("ctrl+s")
+        assert seen.screen.active_bindings["escape"].binding.description == "Back"
+        await seen.press("escape")
+        assert seen.input.has_focus
+        assert "escape" not in seen.screen.active_bindings
+
+    see_chat(assistant, scenario)
+
+
+def test_sources_that_were_left_by_a_click_are_put_away_by_escape(assistant: FakeAssistant) -> None:
+    async def scenario(seen: SeenChat) -> None:
+        await seen.answer(seen.conversation(), 0, "Who?", "Odile Marsh.")
+        await seen.press("ctrl+s")
+        panel = seen.screen.query_one("#chat-sources")
+        await seen.until(lambda: panel.size.height)
+        await seen.pilot.click(seen.input)
+        assert seen.input.has_focus
+        await seen.press("escape")
+        await seen.until(lambda: not panel.size.height)
+
+    see_chat(assistant, scenario)
+
+
 def test_at_120_columns_the_sources_stand_beside_the_answer(assistant: FakeAssistant) -> None:
     async def scenario(seen: SeenChat) -> None:
         await seen.answer(seen.conversation(), 0, "Who?", "Odile Marsh.")
@@ -567,7 +594,9 @@ def test_a_question_that_is_begun_with_after_its_conversation_was_left_does_not_
 ) -> None:
     async def scenario(seen: SeenChat) -> None:
         await seen.type("Who?")
-        await seen.press("enter", "ctrl+n")
+        await seen.press("enter")
+        await seen.until(lambda: seen.turns)
+        await seen.press("ctrl+n")
         await seen.until(lambda: not seen.turns)
         conversation = seen.conversation()
         assistant.tell(AnswerStarted(conversation, 0, "Who?"))

@@ -71,14 +71,18 @@ def test_who_has_come_back_to_the_end_follows_again(assistant: FakeAssistant) ->
 
 def test_a_click_selects_a_turn_and_moves_nothing_under_the_mouse(assistant: FakeAssistant) -> None:
     async def scenario(seen: SeenChat) -> None:
-        await seen.answer(seen.conversation(), 0, "Who?", LINES)
-        await seen.press("pageup", "pageup")
-        await seen.until(lambda: not is_at_end(seen))
-        place = seen.transcript.scroll_y
-        await seen.pilot.click(seen.transcript, offset=(10, 5))
+        conversation = seen.conversation()
+        await seen.answer(conversation, 0, "Who?", LINES)
+        await seen.answer(conversation, 1, "And who else?", LINES)
+        await seen.until(lambda: is_at_end(seen))
+        place = seen.turns[1].virtual_region.y - 8
+        seen.transcript.scroll_to(y=place, animate=False)
+        await seen.until(lambda: seen.transcript.scroll_y == place)
+        await seen.pilot.click(seen.transcript, offset=(10, 2))
         await seen.until(lambda: seen.transcript.has_selection)
         await seen.pilot.pause()
-        assert seen.transcript.scroll_y == place > 0
+        assert seen.transcript.selected is seen.turns[0]
+        assert seen.transcript.scroll_y == place
         assert seen.input.has_focus
 
     see_chat(assistant, scenario)
@@ -91,7 +95,7 @@ def test_a_question_puts_turns_far_above_away_until_they_are_scrolled_to(assista
         while seen.turns[0].ordinal:
             first = seen.turns[0].ordinal
             seen.transcript.scroll_home(animate=False)
-            await seen.until(lambda first=first: seen.turns[0].ordinal < first)
+            await seen.until(lambda first=first: seen.turns[0].ordinal < first and seen.transcript.scroll_y)
         await seen.start(conversation, 40, "Who?")
         assert [view.ordinal for view in seen.turns] == [*range(16, 41)]
         await seen.until(lambda: is_at_end(seen))

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 _SWITCH_SECONDS = 0.001
-"""After which a thread that computes lets the screen run: a key takes several turns, and each could be waited for as long
-as Python lets threads run, 5 ms. Sane: 0.5 to 5 ms."""
+"""After which a thread that computes lets the screen run: a key takes several turns, and each could be waited for as
+long as Python lets a thread run, 5 ms. Sane: 0.5 to 5 ms."""
 
 
 def run(flags: Mapping[str, Value | None], *, continues: bool = False) -> None:

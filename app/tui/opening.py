@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 from textual.app import App, SuspendNotSupported
@@ -30,7 +31,7 @@ def open_document(app: App[object], path: Path, *, page: int | None = None, word
                 run(opening)
             app.refresh(layout=True)
         elif process := run(opening):
-            app.run_worker(_tell_failure(app, process, opening.argv[0], path), group="opening")
+            app.run_worker(partial(_tell_failure, app, process, opening.argv[0], path), group="opening")
     except SuspendNotSupported:
         return f"This terminal cannot be lent to {opening.argv[0]}."
     except OSError as error:

@@ -17,7 +17,6 @@ def piloted(app: App, scenario: Callable[[Pilot], Awaitable[None]], size: tuple[
         async with app.run_test(size=size) as pilot:
             await pilot.pause()
             await scenario(pilot)
-            app.exit()  # as users do: what works behind then may find its screen gone
 
     asyncio.run(run())
 

@@ -164,6 +164,7 @@ def see_chat(
             app.tell(READY)
         await pilot.pause()
         await scenario(SeenChat(app, assistant, pilot))
+        app.exit()  # as users do: what works behind may find its screen gone then
 
     piloted(app, on_screen, size)
 

@@ -345,6 +345,7 @@ class ModelsScreen(Screen[None]):
         try:
             path = await aside(bringing, "steep-download")
         finally:
+            arrival.stopped.set()  # whoever waits no longer, because the app ends, does not want it either
             self._follow(None)
         self._last_download = ""
         self.query_one(ModelList).go_to(key_of(path))

@@ -32,11 +32,11 @@ from app.tui.library.detail_pane import DetailPane
 from app.tui.library.document_view import DocumentView
 from app.tui.library.filter_input import FilterInput
 from app.tui.library.library_tree import LibraryTree
-from app.tui.library.notice import Notice
 from app.tui.library.row_text import header_text
 from app.tui.library.summary import Summary, Surroundings
 from app.tui.messages import AssistantTold
 from app.tui.opening import open_document
+from app.tui.widgets.notice import Notice
 from app.tui.widgets.title_bar import TitleBar
 from app.wording import counted, size
 from storage.errors import StorageError

@@ -26,7 +26,6 @@ from app.errors import AppError, DownloadStopped, message_of
 from app.tui.dialogs.confirm import ConfirmDialog
 from app.tui.dialogs.text_dialog import TextDialog
 from app.tui.library.filter_input import FilterInput
-from app.tui.library.notice import Notice
 from app.tui.messages import AssistantTold
 from app.tui.models.arrival import Arrival
 from app.tui.models.arrival_line import ArrivalLine
@@ -40,6 +39,7 @@ from app.tui.models.model_list import ModelColumns, ModelList
 from app.tui.models.nothing_found import NothingFound
 from app.tui.models.row_text import Row
 from app.tui.opening import open_document
+from app.tui.widgets.notice import Notice
 from app.tui.widgets.title_bar import TitleBar
 from app.wording import counted, size
 

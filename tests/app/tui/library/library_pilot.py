@@ -10,9 +10,9 @@ from app.assistant.events import ModelReady
 from app.tui.app import SteepApp
 from app.tui.library.detail_pane import DetailPane
 from app.tui.library.library_tree import LibraryTree
-from app.tui.library.notice import Notice
 from app.tui.library.screen import LibraryScreen
 from app.tui.library.summary import Summary
+from app.tui.widgets.notice import Notice
 from app.wiring import Parts
 from storage.content_key import fingerprint, state_key
 from storage.values import ChunkState, ChunkText, DocumentVersion

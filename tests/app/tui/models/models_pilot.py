@@ -10,11 +10,11 @@ from textual.widgets import Static
 from app.assistant.events import ModelReady
 from app.models.fit import Memory
 from app.tui.app import SteepApp
-from app.tui.library.notice import Notice
 from app.tui.models.arrival_line import ArrivalLine
 from app.tui.models.model_detail import ModelDetail
 from app.tui.models.model_list import ModelList
 from app.tui.models.screen import ModelsScreen
+from app.tui.widgets.notice import Notice
 from tests.app.tui.fake_assistant import FakeAssistant
 from tests.app.tui.pilot import piloted, until
 

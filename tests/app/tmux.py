@@ -1,5 +1,6 @@
 """A real terminal with the program on it: tmux runs it, types, and says what is on the screen."""
 
+import itertools
 import shutil
 import subprocess
 import time
@@ -15,6 +16,8 @@ WAIT_SECONDS = 90
 _LOOK_SECONDS = 0.05
 _NUM_TRIES = 5
 """A server that is started on a busy machine may say that it exited unexpectedly; the next one does not."""
+
+_SCREENS = itertools.count()
 
 
 class Screen:
@@ -64,7 +67,8 @@ class Screen:
         quoted = " ".join(f"'{part}'" for part in line)
         script = f"{quoted}; echo ENDED WITH $?; sleep 600"
         self._tmux(
-            "-f", "/dev/null", "new-session", "-d", "-c", str(folder), "-x", str(columns), "-y", str(rows), script
+            *("-f", "/dev/null", "new-session", "-d", "-c", str(folder), "-x", str(columns), "-y", str(rows), script),
+            tries=_NUM_TRIES,
         )
 
     def kill(self) -> None:
@@ -87,7 +91,8 @@ def on_screen(
     """Run a program in tmux, in that folder and with exactly this environment."""
     if shutil.which("tmux") is None:
         pytest.skip("tmux is not installed")
-    screen = Screen(folder / "tmux.socket")
+    # A socket of its own: the server of the screen before may still listen on its socket while it ends.
+    screen = Screen(folder / f"tmux{next(_SCREENS)}.socket")
     screen.start(command, environment, folder, columns, rows)
     try:
         yield screen

@@ -1,13 +1,16 @@
 """A newcomer's four steps: each shows how far it is, can be taken from the keyboard, and can be left out."""
 
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Button, Input, Static
 
 from app.assistant.events import LibraryChanged, ModelFailed, ModelLoading, ModelReady
+from app.models.choice import choose_model
 from app.tui.app import SteepApp
 from app.tui.chat.screen import ChatScreen
 from app.tui.dialogs.folder_dialog import FolderDialog
@@ -20,6 +23,7 @@ from storage.values import ChunkState, ChunkText, DocumentVersion
 from tests.app.tui.fake_assistant import FakeAssistant
 from tests.app.tui.pilot import piloted, until
 from tests.tiny_model import write_tiny_model
+from tests.waiting import WAIT_SECONDS
 
 MODEL = fingerprint({"model": "m"})
 READY = ModelReady("qwen", Path("/m.gguf"), MODEL, 8192, True, "", 1.0)
@@ -58,11 +62,11 @@ class Seen:
     async def choose(self, name: str, label: str) -> None:
         """Go to a choice and press it, as the keyboard does."""
         await self.until(lambda: any(label in choice for choice in self.choices(name)))
-        (button,) = [button for button in self.step(name).query(Button) if label in str(button.label)]
-        for _ in self.app.screen.query(Button):
-            if not button.has_focus:
-                await self.pilot.press("down")
-        assert button.has_focus, f"{label} cannot be reached"
+        # The choices are made anew whenever the step learns something, so each look asks for them again.
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not any(label in str(button.label) and button.has_focus for button in self.step(name).query(Button)):
+            assert time.monotonic() < deadline, f"{label} cannot be reached"
+            await self.pilot.press("down")
         await self.pilot.press("enter")
 
     async def until(self, condition: Callable[[], object]) -> None:
@@ -158,15 +162,21 @@ def test_a_model_that_is_there_can_be_used_at_once(assistant: FakeAssistant):
     see_first_steps(assistant, scenario)
 
 
-def test_a_model_that_has_gone_meanwhile_is_told_and_the_step_stays(assistant: FakeAssistant):
+def test_a_model_that_has_gone_meanwhile_is_told_and_the_step_stays(
+    assistant: FakeAssistant, monkeypatch: pytest.MonkeyPatch
+):
     models = assistant.locations.models_dir
     models.mkdir(parents=True)
     path = write_tiny_model(models / "tiny.gguf")
 
+    def gone_first(name: str, *others: Any) -> Path:
+        path.unlink()  # behind the last look for models, which would have taken the choice away
+        return choose_model(name, *others)
+
+    monkeypatch.setattr("app.models.choice.choose_model", gone_first)
+
     async def scenario(seen: Seen) -> None:
         assistant.tell(NONE)
-        await seen.until(lambda: any("Use tiny" in choice for choice in seen.choices("model")))
-        path.unlink()
         await seen.choose("model", "Use tiny")
         await seen.until(lambda: "tiny.gguf" in seen.words("model"))
         assert not assistant.all_asked("use_model")

@@ -1,17 +1,20 @@
 """The engine's `StateShelf` over the store: names states by their content key. Compute thread only."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from app.budget import budget_bytes, make_room
+from app.budget import budget_bytes, make_room, used_bytes
 from app.locations import Locations
 from app.settings import Settings
 from engine.ports import StateShelf
+from storage.chunk_format import num_file_bytes
 from storage.content_key import fingerprint, state_key
 from storage.index import Index
+from storage.state_file import StateFile
 from storage.store import StateStore
-from storage.values import ChunkState, FingerprintFacts, Lookup, Miss, SavedConversation, StateKey
+from storage.values import ChunkState, FingerprintFacts, KeptState, Lookup, Miss, Rates, SavedConversation, StateKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,9 @@ class StoreShelf:
         role = "preamble" if first_position == 0 else "chunk"
         return self.store.get(self._key(first_position, token_ids), token_ids, role)
 
+    def find(self, first_position: int, token_ids: tuple[int, ...]) -> StateFile | None:
+        return self.store.find(self._key(first_position, token_ids), token_ids)
+
     def adopt(self, first_position: int, token_ids: tuple[int, ...], chunk_id: int) -> bool:
         return self.store.adopt(self._key(first_position, token_ids), token_ids, [chunk_id])
 
@@ -40,6 +46,12 @@ class StoreShelf:
 
     def reject(self, first_position: int, token_ids: tuple[int, ...], reason: str) -> None:
         self.store.drop(self._key(first_position, token_ids), reason)
+
+    def rates(self, device: str) -> Rates | None:
+        return self.index.rates(self.fingerprint, device)
+
+    def note_rates(self, device: str, rates: Rates) -> None:
+        self.index.put_rates(self.fingerprint, device, rates)
 
     def recall(self, conversation_id: int) -> SavedConversation | Miss:
         remembered = self.index.remembered(conversation_id)
@@ -56,10 +68,13 @@ class StoreShelf:
         state: tuple[tuple[int, ...], bytearray],
     ) -> str:
         token_ids, blob = state
-        budget = budget_bytes(self.settings, self.locations.states_dir, self.index)
-        if reason := make_room(self.index, self.store, budget, len(blob), conversation_id):
-            return reason
         memory = ChunkState(self._key(0, token_ids), token_ids, blob, 0)
+        budget = budget_bytes(self.settings, self.locations.states_dir, used_bytes(self.index))
+        wanted = KeptState(
+            memory.key, "conversation", num_file_bytes(memory), memory.num_tokens, int(time.time()), num_uses=1
+        )
+        if reason := make_room(self.index, self.store, budget, wanted, conversation_id):
+            return reason
         return self.store.keep_conversation(conversation_id, num_turns, transcript, chunk_ids, memory)
 
     def let_go(self, conversation_id: int, reason: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.kept_log import kept_log
 from app.locations import Locations, find_locations
 from app.models.choice import choose_model
 from app.models.identity import model_identity
@@ -19,6 +20,7 @@ from storage.index import Index
 from storage.store import StateStore
 
 if TYPE_CHECKING:
+    from engine.ports import OpenShelf
     from engine.runtime import Ready, Runtime
     from engine.vocabulary import Vocabulary
 
@@ -70,21 +72,33 @@ def open_parts(flags: Mapping[str, Value | None], *, for_engine: bool = False) -
         from engine import bindings  # noqa: F401
     locations = find_locations()
     settings = load_settings(locations.config_file, flags)
-    with Index(locations.index_file) as index:
+    with kept_log(locations.log_file), Index(locations.index_file) as index:
         yield Parts(locations, settings, index, StateStore(locations.states_dir, index))
 
 
 @contextmanager
-def open_engine(parts: Parts, terminal: Terminal, *, context_tokens: int, question: str = "") -> Iterator[Engine]:
-    """Choose and load the model for questions one by one, start the compute thread, and stop it at the end."""
+def open_engine(
+    parts: Parts,
+    terminal: Terminal,
+    *,
+    context_tokens: int,
+    question: str = "",
+    open_shelf: "OpenShelf | None" = None,
+) -> Iterator[Engine]:
+    """Choose and load the model for questions one by one, start the compute thread, and stop it at the end.
+
+    `open_shelf`: where states come from and go to, if not to the store.
+    """
     path = _chosen_model(parts, terminal)
     num_cells = _num_cells(parts.settings, context_tokens, len(question))
-    with engine_of(parts, path, num_cells) as engine:
+    with engine_of(parts, path, num_cells, open_shelf) as engine:
         yield engine
 
 
 @contextmanager
-def engine_of(parts: Parts, model_path: Path, num_cells: int) -> Iterator[Engine]:
+def engine_of(
+    parts: Parts, model_path: Path, num_cells: int, open_shelf: "OpenShelf | None" = None
+) -> Iterator[Engine]:
     """Load a model with room for prompts and answers of `num_cells` tokens, or as many as it was trained for."""
     from app.shelf import shelf_opener
     from engine.gguf_header import read_header
@@ -93,7 +107,7 @@ def engine_of(parts: Parts, model_path: Path, num_cells: int) -> Iterator[Engine
     from engine.session import SessionOptions
     from storage.content_key import fingerprint
 
-    window = _window(read_header(model_path).of_architecture("context_length"))
+    window = _window(read_header(model_path, vocabulary=False).of_architecture("context_length"))
     settings, num_cells = parts.settings, min(num_cells, window)
     options = SessionOptions(
         model_path=model_path,
@@ -107,7 +121,7 @@ def engine_of(parts: Parts, model_path: Path, num_cells: int) -> Iterator[Engine
         ),
         longest_chunk=min(_LONGEST_CHUNK * settings.chunk_tokens, num_cells),
     )
-    with Runtime(options, shelf_opener(parts.locations, settings)) as runtime:
+    with Runtime(options, open_shelf or shelf_opener(parts.locations, settings)) as runtime:
         ready = runtime.wait_ready()
         yield Engine(runtime, ready, model_path, fingerprint(ready.facts), window, options.longest_chunk)
 

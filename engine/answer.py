@@ -21,6 +21,7 @@ from engine.requests import (
     AnswerDone,
     AnswerEvent,
     AnswerText,
+    Loading,
     Mode,
     Prefilled,
     StageTimes,
@@ -127,8 +128,9 @@ class Answering:
         if self._mode is Mode.BLEND and tools is not None:
             base = plan.base
             blend = Blend(self._context, tools, self._means.frame.preamble, base.num_tokens, self._teller(plan))
+            question, may_choose = plan.question.token_ids, ask.loading is Loading.AUTO
             try:
-                return blend.run(plan.lead, plan.chunks, plan.question.token_ids, ask.ratio, ask.strategy)
+                return blend.run(plan.lead, plan.chunks, question, ask.ratio, ask.strategy, may_choose=may_choose)
             except RedirectFailed as error:
                 if not self._conversation.roll_back(base):
                     raise
@@ -155,7 +157,7 @@ class Answering:
         if not asked.chunks or not self._context.options.blending or self._conversation.id is None:
             return None
         num_before_question = asked.num_tokens - len(asked.segments[-1].token_ids)
-        return AttentionMeter(num_before_question, scored_layers(self._context.model.num_layers))
+        return AttentionMeter(self._context, num_before_question, scored_layers(self._context.model.num_layers))
 
     def _teller(self, plan: TurnPlan) -> Callable[[int], None]:
         num_total = plan.asked.num_tokens
@@ -227,7 +229,6 @@ class Answering:
             memory=self._conversation.memory,
             dropped_chunk_ids=tuple(gone),
             num_history_tokens=plan.num_history_tokens,
-            prefill_tokens_per_s=speed.tokens_per_s,
         )
 
     def _ms(self) -> float:

@@ -66,12 +66,17 @@ Tensor._fields_ = [  # the struct points at itself, so the fields come after the
 ]
 
 
+_any_ctypes: Any = ctypes
+"""For pointer types that are made from other types at run time, which type checkers cannot follow."""
+
 _library_finder: Any = _ctypes_extensions
 _ggml: Any = _library_finder.load_shared_library("ggml-base", Path(llama_cpp.__file__).parent / "lib")
+_llama_library: Any = _library_finder.load_shared_library("llama", Path(llama_cpp.__file__).parent / "lib")
+_ggml_registry: Any = _library_finder.load_shared_library("ggml", Path(llama_cpp.__file__).parent / "lib")
 
 
-def _declare(name: str, restype: Any, *argtypes: Any) -> Any:
-    function = getattr(_ggml, name)
+def _declare(name: str, restype: Any, *argtypes: Any, library: Any = _ggml) -> Any:
+    function = getattr(library, name)
     function.restype, function.argtypes = restype, list(argtypes)
     return function
 
@@ -133,6 +138,10 @@ def op_code(name: str) -> int:
     raise LibraryMismatch(f"this build of ggml has no operation {name!r}")
 
 
+def op_name(code: int) -> str:
+    return _op_name(code).decode()
+
+
 def type_name(code: int) -> str:
     return _type_name(code).decode()
 
@@ -150,18 +159,171 @@ def row_bytes(type_: int, num_values: int) -> int:
     return int(_type_size(type_)) * num_values // int(_block_size(type_))
 
 
-# --- self-check of the struct layout --------------------------------------------------------------------------
+# --- the evaluation callback --------------------------------------------------------------------------------------
+
+_set_callback = _declare("ggml_backend_sched_set_eval_callback", None, _pointer, _pointer, _pointer)
+_get_scheduler: Any = getattr(_llama_library, "_ZNK13llama_context9get_schedEv", None)
+if _get_scheduler is not None:
+    _get_scheduler.restype, _get_scheduler.argtypes = _pointer, [_pointer]
+
+
+def watch_graphs(context: Any, callback: Any | None) -> None:
+    """Have the next graph of a context shown to its callback, or (None) to nobody, which saves asking for each node.
+
+    Asking costs half a microsecond per node, a sixth of a small model's token on a fast GPU. llama.cpp takes a callback
+    only when a context is made and sets it again whenever it builds a graph anew, so a decode may still be watched that
+    need not be; one that has to be is always. Its scheduler has no public name: it is reached by
+    `llama_context::get_sched() const`, which this version exports on Linux and macOS. Elsewhere this does nothing.
+    """
+    if _get_scheduler is not None:
+        _set_callback(_get_scheduler(context), _any_ctypes.cast(callback, _pointer) if callback else None, None)
+
+
+# --- graphs of our own ----------------------------------------------------------------------------------------
 
 
 class _InitParams(ctypes.Structure):
     _fields_ = (("mem_size", _size), ("mem_buffer", _pointer), ("no_alloc", ctypes.c_bool))
 
 
+_int, _long, _float = ctypes.c_int, ctypes.c_int64, ctypes.c_float
 _init = _declare("ggml_init", _pointer, _InitParams)
-_free = _declare("ggml_free", None, _pointer)
+_tensor_overhead = _declare("ggml_tensor_overhead", _size)
+_graph_overhead = _declare("ggml_graph_overhead", _size)
+_new_4d = _declare("ggml_new_tensor_4d", _pointer, _pointer, _int, _long, _long, _long, _long)
+_set_input = _declare("ggml_set_input", None, _pointer)
+_set_output = _declare("ggml_set_output", None, _pointer)
+_soft_max = _declare("ggml_soft_max_ext", _pointer, _pointer, _pointer, _pointer, _float, _float)
+_buffer_type = _declare("ggml_backend_buffer_get_type", _pointer, _pointer)
+_buffer_type_device = _declare("ggml_backend_buft_get_device", _pointer, _pointer)
+_device_by_type = _declare("ggml_backend_dev_by_type", _pointer, _int, library=_ggml_registry)
+_device_description = _declare("ggml_backend_dev_description", ctypes.c_char_p, _pointer)
+_device_init = _declare("ggml_backend_dev_init", _pointer, _pointer, _pointer)
+_device_registry = _declare("ggml_backend_dev_backend_reg", _pointer, _pointer)
+_registry_function = _declare("ggml_backend_reg_get_proc_address", _pointer, _pointer, ctypes.c_char_p)
+_default_buffer_type = _declare("ggml_backend_get_default_buffer_type", _pointer, _pointer)
+_supports = _declare("ggml_backend_supports_op", ctypes.c_bool, _pointer, _pointer)
+_allocate_graph = _declare("ggml_gallocr_alloc_graph", ctypes.c_bool, _pointer, _pointer)
+_compute_graph = _declare("ggml_backend_graph_compute", _int, _pointer, _pointer)
+_host_buffer_type = _declare("ggml_backend_dev_host_buffer_type", _pointer, _pointer)
+_allocate_buffer = _declare("ggml_backend_buft_alloc_buffer", _pointer, _pointer, _size)
+_buffer_base = _declare("ggml_backend_buffer_get_base", _pointer, _pointer)
+free_buffer = _declare("ggml_backend_buffer_free", None, _pointer)
+
+_CPU, _GPU = 0, 1
+"""GGML_BACKEND_DEVICE_TYPE_CPU and _GPU of ggml-backend.h."""
+
+free_graph_memory = _declare("ggml_free", None, _pointer)
+new_graph = _declare("ggml_new_graph", _pointer, _pointer)
+add_to_graph = _declare("ggml_build_forward_expand", None, _pointer, _pointer)
+view_3d = _declare("ggml_view_3d", _pointer, _pointer, _pointer, _long, _long, _long, _size, _size, _size)
+"""(memory, tensor, ne0, ne1, ne2, nb1, nb2, offset)"""
+reshape_2d = _declare("ggml_reshape_2d", _pointer, _pointer, _pointer, _long, _long)
+mul_mat = _declare("ggml_mul_mat", _pointer, _pointer, _pointer, _pointer)
+add = _declare("ggml_add", _pointer, _pointer, _pointer, _pointer)
+subtract = _declare("ggml_sub", _pointer, _pointer, _pointer, _pointer)
+square = _declare("ggml_sqr", _pointer, _pointer, _pointer)
+transpose = _declare("ggml_transpose", _pointer, _pointer, _pointer)
+contiguous = _declare("ggml_cont", _pointer, _pointer, _pointer)
+sum_rows = _declare("ggml_sum_rows", _pointer, _pointer, _pointer)
+get_rows = _declare("ggml_get_rows", _pointer, _pointer, _pointer, _pointer)
+new_allocator = _declare("ggml_gallocr_new", _pointer, _pointer)
+free_allocator = _declare("ggml_gallocr_free", None, _pointer)
+free_backend = _declare("ggml_backend_free", None, _pointer)
+
+
+def new_graph_memory(num_tensors: int) -> int:
+    """Memory for the descriptions of that many tensors and one graph; none for their data."""
+    return _init(_InitParams(num_tensors * _tensor_overhead() + _graph_overhead(), None, True))
+
+
+def new_input(memory: int, type_: str, shape: Sequence[int]) -> int:
+    """A tensor whose data is written before the graph runs; `shape` in ggml's order, the contiguous dimension first."""
+    address = _new_4d(memory, type_code(type_), *shape, *[1] * (MAX_DIMS - len(shape)))
+    _set_input(address)
+    return address
+
+
+def new_alias(memory: int, address: int) -> int:
+    """A tensor over another one's data: a source that does not bring the graph along that computed it."""
+    tensor = tensor_at(address)
+    alias = _new_4d(memory, tensor.type, *tensor.ne)
+    copy = tensor_at(alias)
+    copy.nb, copy.data, copy.buffer = tensor.nb, tensor.data, tensor.buffer
+    return alias
+
+
+def mark_output(address: int) -> None:
+    """Keep a tensor's data until the graph is over."""
+    _set_output(address)
+
+
+def soft_max(memory: int, address: int, scale: float) -> int:
+    """Softmax over the first dimension of `scale` × the tensor."""
+    return _soft_max(memory, address, None, scale, 0.0)
+
+
+def device_of(address: int) -> int:
+    """The device whose memory holds a tensor."""
+    buffer = tensor_at(address).buffer
+    device = _buffer_type_device(_buffer_type(buffer)) if buffer else None
+    return device or _device_by_type(_CPU)  # plain CPU memory names no device
+
+
+def gpu() -> int | None:
+    """The first GPU that this build can use, if there is one."""
+    return _device_by_type(_GPU) or None
+
+
+def device_description(device: int) -> str:
+    """What it calls itself, e.g. "NVIDIA H100 80GB HBM3"."""
+    return _device_description(device).decode(errors="replace")
+
+
+def new_backend(device: int, num_threads: int) -> int:
+    """A backend that computes on a device beside llama.cpp's own; `num_threads` where it is a CPU."""
+    backend = _device_init(device, None)
+    if not backend:
+        raise LibraryMismatch("ggml cannot open the device of the KV cache a second time")
+    set_threads = _registry_function(_device_registry(device), b"ggml_backend_set_n_threads")
+    if set_threads:
+        ctypes.CFUNCTYPE(None, _pointer, _int)(set_threads)(backend, num_threads)
+    return backend
+
+
+def allocator_of(backend: int) -> int:
+    return new_allocator(_default_buffer_type(backend))
+
+
+def supports(backend: int, address: int) -> bool:
+    """Whether a backend can compute a node."""
+    return _supports(backend, address)
+
+
+def allocate_graph(allocator: int, graph: int) -> bool:
+    return _allocate_graph(allocator, graph)
+
+
+def compute_graph(backend: int, graph: int) -> bool:
+    """Whether it went through; returns when it is done."""
+    return _compute_graph(backend, graph) == 0
+
+
+def new_host_buffer(device: int, num_bytes: int) -> tuple[int, memoryview] | None:
+    """Memory that a device copies from without a detour (pinned), and its buffer for `free_buffer`; None where the
+    device has no such thing, or there is no more of it."""
+    type_ = _host_buffer_type(device)
+    buffer = _allocate_buffer(type_, num_bytes) if type_ else None
+    if not buffer:
+        return None
+    return buffer, memoryview((ctypes.c_uint8 * num_bytes).from_address(_buffer_base(buffer))).cast("B")
+
+
+# --- self-check of the struct layout --------------------------------------------------------------------------
+
+
 _new_2d = _declare("ggml_new_tensor_2d", _pointer, _pointer, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
 _view_1d = _declare("ggml_view_1d", _pointer, _pointer, _pointer, ctypes.c_int64, _size)
-_add = _declare("ggml_add", _pointer, _pointer, _pointer, _pointer)
 _set_name = _declare("ggml_set_name", _pointer, _pointer, ctypes.c_char_p)
 
 
@@ -176,7 +338,7 @@ def layout_faults() -> list[str]:
             f"ggml_tensor.{name} reads {got!r}, expected {want!r}" for name, got, want in _probe(context) if got != want
         ]
     finally:
-        _free(context)
+        free_graph_memory(context)
     return faults
 
 
@@ -184,7 +346,7 @@ def _probe(context: int) -> Iterator[tuple[str, object, object]]:
     f32 = type_code("f32")
     left, right = _new_2d(context, f32, 6, 5), _new_2d(context, f32, 6, 5)
     _set_name(left, b"steep-probe")
-    total, view = _add(context, left, right), _view_1d(context, left, 3, 8)
+    total, view = add(context, left, right), _view_1d(context, left, 3, 8)
     t, s, v = tensor_at(left), tensor_at(total), tensor_at(view)
     yield "type", t.type, f32
     yield "ne", list(t.ne), [6, 5, 1, 1]
@@ -210,6 +372,10 @@ class TokenRun(NamedTuple):
     sequence: int
     want_logits: bool = False
     """Whether the run's last token yields logits."""
+
+    @property
+    def mean_position(self) -> float:
+        return self.first_position + len(self.token_ids) / 2
 
 
 def make_batch(runs: Sequence[TokenRun], *, want_all: bool = False) -> tuple[Any, list[Any]]:
@@ -238,10 +404,6 @@ def make_batch(runs: Sequence[TokenRun], *, want_all: bool = False) -> tuple[Any
         _pointer_to(logits, ctypes.c_int8),
     )
     return batch, [tokens, positions, sequences, counts, pointers, logits]
-
-
-_any_ctypes: Any = ctypes
-"""For pointer types that are made from other types at run time, which type checkers cannot follow."""
 
 
 def _pointer_to(array: npt.NDArray[Any], element: Any) -> Any:
@@ -337,6 +499,14 @@ def set_sequence_state(context: Any, sequence: int, blob: bytes | bytearray | me
 def last_logits(context: Any, num_tokens: int) -> FloatArray:
     """A copy of the logits of the last output of the last batch: (num_tokens of the vocabulary,) float32."""
     return np.ctypeslib.as_array(llama.llama_get_logits_ith(context, -1), (num_tokens,)).copy()
+
+
+def logits_at(context: Any, row: int, num_tokens: int) -> FloatArray:
+    """A copy of the logits of a row of the last batch that was to yield some: (num_tokens of the vocabulary,)."""
+    address = llama.llama_get_logits_ith(context, row)
+    if not address:
+        raise LibraryMismatch(f"llama.cpp has no logits for row {row} of the last batch")
+    return np.ctypeslib.as_array(address, (num_tokens,)).copy()
 
 
 def sequence_embedding(context: Any, sequence: int, dimension: int) -> FloatArray:

@@ -1,11 +1,13 @@
 """One question's story: merge new chunk states, score their tokens, recompute the best of them with the question.
 
     1. lead        what stands before the new chunks: the preamble's state, anything else computed
-    2. merge       per chunk, in prompt order: load and shift its state, or compute it where it has none
+    2. place       per chunk, in prompt order: load and shift its state, or compute it        (engine.loader)
     3. score       question attention over the cache, then layer-1 deviation of a shortlist  (engine.scoring)
     4. select      which tokens to recompute                                                   (engine.selection)
     5. recompute   those tokens and the question, in one redirected batch                      (engine.redirect)
 
+Loader threads read from the start of 1 to the end of 2. A chunk is computed where it has no usable state, or where that
+is sooner than to wait for it (`engine.load_plan`); then its tokens are exact, and `ratio` is of the others.
 All of it goes behind what the cache holds already. Afterwards it holds the whole prompt, and there are logits for the
 answer's first token. A chunk that stands right behind the preamble is exact as loaded: it was encoded in that very
 place. A chunk without a usable state is computed in place over what stands before it in the cache; a ratio that
@@ -25,12 +27,15 @@ from engine import kv_state, redirect, scoring, selection
 from engine.bindings import FloatArray, IntArray, TokenRun
 from engine.errors import DecodeFailed, RedirectFailed
 from engine.kv_layout import KvLayout
+from engine.load_plan import ChunkToPlace, Work
+from engine.loader import Loader, Loading
 from engine.model import Context
-from engine.ports import StateShelf
+from engine.ports import StateShelf, StateSource
 from engine.requests import ContextChunk
 from engine.scoring import AttentionMeter
 from engine.selection import Scores
 from engine.transcript import Kind, Segment
+from storage.values import ChunkState
 
 _logger = logging.getLogger(__name__)
 
@@ -41,6 +46,7 @@ class BlendTools:
 
     layout: KvLayout
     shelf: StateShelf
+    loader: Loader
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,7 @@ class Blend:
         progress: Callable[[int], None],
     ) -> None:
         """`num_base_tokens` are in the cache already; `progress` gets the tokens in it as they become more."""
-        self._context, self._layout, self._shelf, self._preamble = context, tools.layout, tools.shelf, preamble
+        self._context, self._tools, self._preamble = context, tools, preamble
         self._progress = progress
         self._end = num_base_tokens
         self._report = BlendReport()
@@ -109,19 +115,25 @@ class Blend:
         question: Sequence[int],
         ratio: float,
         strategy: str,
+        *,
+        may_choose: bool = True,
     ) -> BlendReport:
-        """Put `lead · chunks · question` behind what is there; the last batch's logits are the answer's first."""
-        rest = self._place_preamble(lead)
+        """Put `lead · chunks · question` behind what is there; the last batch's logits are the answer's first.
+
+        Without `may_choose` every chunk that has a state is loaded, however long that takes.
+        """
         if not chunks:
-            self._ask((*rest, *question), len(question))
+            self._ask((*self._place_preamble(lead), *question), len(question))
             return self._report
-        self._compute(rest)
-        self._first = self._end
-        self._merge(chunks)
+        self._first = self._end + sum(len(segment.token_ids) for segment in lead)
+        work = self._work(strategy, ratio, len(question))
+        with self._loading(chunks, work, may_choose=may_choose) as loading:
+            self._compute(self._place_preamble(lead))
+            self._place(chunks, loading)
         tokens = np.asarray([t for place in self._places for t in place.chunk.token_ids], np.int32)
         kv_state.assert_cells_in_order(self._context, self._end)
         candidates = self._candidates(len(tokens))
-        wanted = selection.num_wanted(strategy, ratio, len(tokens), candidates)
+        wanted = selection.num_wanted(strategy, ratio, len(tokens) - loading.num_chosen_tokens, candidates)
         scores = self._score(tokens, question, candidates, wanted, strategy)
         chosen = _chosen(scores, candidates, wanted, strategy)
         self._recompute(tokens, chosen, question)
@@ -135,8 +147,13 @@ class Blend:
         """Load the preamble, if it is to come; what of the lead is still to be computed."""
         rest = tuple(token_id for segment in lead for token_id in segment.token_ids)
         preamble = self._preamble
-        if lead and lead[0].kind is Kind.PREAMBLE and self._load(preamble, first_position=0, shift=0):
-            return rest[len(preamble) :]
+        if lead and lead[0].kind is Kind.PREAMBLE:
+            started = perf_counter()
+            state = self._fetch(0, preamble)
+            if state is not None:
+                self._merge(state, shift=0)
+                rest = rest[len(preamble) :]
+            self._report.load_ms += _ms_since(started)
         return rest
 
     def _compute(self, token_ids: Sequence[int]) -> None:
@@ -145,31 +162,64 @@ class Blend:
         self._end += len(token_ids)
         self._report.recompute_ms += _ms_since(started)
 
-    # --- 2. merge
+    # --- 2. place
 
-    def _merge(self, chunks: Sequence[ContextChunk]) -> None:
+    def _work(self, strategy: str, ratio: float, num_question_tokens: int) -> Work:
+        """What the stale tokens will cost, in tokens that go through all layers."""
+        needs, num_layers = selection.STRATEGIES[strategy], self._tools.layout.num_layers
+        if strategy == "none":
+            return Work(0.0)
+        num_scoring_tokens = scoring_ratio = 0.0
+        if needs.needs_attention:
+            num_scoring_tokens = num_question_tokens * (self._layers[-1] + 1) / num_layers
+        if needs.needs_deviation:
+            listed = min(ratio * selection.SHORTLIST_FACTOR, 1.0) if needs.needs_attention else 1.0
+            scoring_ratio = listed * scoring.DEVIATION_LAYERS / num_layers
+        return Work(ratio, scoring_ratio, num_scoring_tokens)
+
+    def _loading(self, chunks: Sequence[ContextChunk], work: Work, *, may_choose: bool) -> Loading:
+        position, parts, sources = self._first, list[ChunkToPlace](), list[StateSource | None]()
         for chunk in chunks:
-            position = self._end
-            loaded = self._load(chunk.token_ids, len(self._preamble), shift=position - len(self._preamble))
-            if not loaded:
+            num_tokens = len(chunk.token_ids)
+            source = self._tools.shelf.find(len(self._preamble), chunk.token_ids)
+            sources.append(source)
+            num_bytes = source.num_bytes if source else None
+            parts.append(ChunkToPlace(position, num_tokens, num_bytes, is_exact=self._is_exact_at(position)))
+            position += num_tokens
+        loader, check_cancelled = self._tools.loader, self._context.check_cancelled
+        return loader.load(parts, sources, work, check_cancelled, may_choose=may_choose)
+
+    def _place(self, chunks: Sequence[ContextChunk], loading: Loading) -> None:
+        for chunk in chunks:
+            position, started = self._end, perf_counter()
+            state = loading.next_state()
+            if state is None and not loading.was_chosen:
+                state = self._fetch(len(self._preamble), chunk.token_ids)
+                if state is None:
+                    self._report.missing.append(chunk)
+            if state is not None:
+                self._merge(state, shift=position - len(self._preamble))
+            self._report.load_ms += _ms_since(started)
+            if state is None:
                 self._compute(chunk.token_ids)
-                self._report.missing.append(chunk)
-            stale = loaded and position != len(self._preamble)
-            self._places.append(Place(chunk, position - self._first, loaded, stale))
+            loading.placed()
+            stale = state is not None and not self._is_exact_at(position)
+            self._places.append(Place(chunk, position - self._first, state is not None, stale))
             self._progress(self._end)
 
-    def _load(self, token_ids: tuple[int, ...], first_position: int, shift: int) -> bool:
+    def _is_exact_at(self, position: int) -> bool:
+        return position == len(self._preamble)
+
+    def _fetch(self, first_position: int, token_ids: tuple[int, ...]) -> ChunkState | None:
+        """What the shelf itself says: it removes what is no good."""
+        return kv_state.fetch(self._tools.shelf, self._tools.layout, first_position, token_ids)
+
+    def _merge(self, state: ChunkState, shift: int) -> None:
         started = perf_counter()
-        try:
-            state = kv_state.fetch(self._shelf, self._layout, first_position, token_ids)
-            if state is None:
-                return False
-            kv_state.merge(self._context, state.blob, shift)
-            self._end += len(token_ids)
-            self._report.num_loaded_bytes += state.num_bytes
-            return True
-        finally:
-            self._report.load_ms += _ms_since(started)
+        kv_state.merge(self._context, state.blob, shift)
+        self._tools.loader.speeds.merging.note(state.num_bytes, _ms_since(started))
+        self._end += state.num_tokens
+        self._report.num_loaded_bytes += state.num_bytes
 
     # --- 3. score
 
@@ -223,7 +273,7 @@ class Blend:
 
     def _note_attention(self, num_cells: int) -> None:
         if self._report.attention is None:
-            self._report.meter = AttentionMeter(num_cells, self._layers)
+            self._report.meter = AttentionMeter(self._context, num_cells, self._layers)
 
     def _redirect(self, tokens: IntArray, chosen: IntArray, question: Sequence[int]) -> None:
         """Recompute the chosen tokens, and the question behind them in the last batch."""

@@ -29,6 +29,8 @@ _DEFAULT_ALIGNMENT = 32
 _MAX_COUNT = 1 << 24
 """More metadata entries, tensors or array elements than any real model has; a larger number is a damaged file."""
 
+_TOKENS = "tokenizer.ggml.tokens"
+
 _TOKENIZER = b"tokenizer."
 """What the keys of the vocabulary begin with."""
 
@@ -132,7 +134,10 @@ class _Reader:
     def _entry(self) -> tuple[str, Scalar]:
         key, kind = self._string(), self._number("<I")
         if kind == _ARRAY:
-            return f"{key}.length", self._skip_array()
+            start, count = self._at, self._skip_array()
+            if key == _TOKENS:
+                self._check_tokens(start, count)
+            return f"{key}.length", count
         if kind == _STRING:
             return key, self._string()
         return key, self._scalar(kind)
@@ -146,6 +151,19 @@ class _Reader:
         else:
             raise self._damaged(f"an array of type {kind}")
         return count
+
+    def _check_tokens(self, start: int, count: int) -> None:
+        """No token may be there twice: llama.cpp ends the process then. The array at `start` is whole."""
+        unpack, data, at = struct.Struct("<Q").unpack_from, self._data, start + 12
+        if struct.unpack_from("<I", data, start)[0] != _STRING:
+            raise self._damaged("a vocabulary that is no list of texts")
+        seen: set[bytes] = set()
+        for _ in range(count):
+            end = at + 8 + unpack(data, at)[0]
+            seen.add(data[at + 8 : end])
+            at = end
+        if len(seen) != count:
+            raise self._damaged(f"{count} tokens, of which {count - len(seen)} are there twice")
 
     def _skip_strings(self, count: int) -> None:
         # The hot loop: one unpack per vocabulary entry. Lengths are checked once per string by the next unpack.

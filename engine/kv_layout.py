@@ -16,6 +16,7 @@ this model's own context writes, which is learned once by parsing a state it has
 """
 
 import struct
+from array import array
 from dataclasses import dataclass
 
 from engine.errors import StateInvalid
@@ -121,7 +122,11 @@ def _check_head(blob: Buffer) -> int:
 
 def _check_cells(blob: Buffer, first_position: int, num_tokens: int) -> None:
     sequence = _HEAD.unpack_from(blob, 0)[1]
-    for i in range(num_tokens):
-        position, num_sequences, cell_sequence = _CELL.unpack_from(blob, _HEAD.size + _CELL.size * i)
-        if (position, num_sequences, cell_sequence) != (first_position + i, 1, sequence):
-            raise StateInvalid(f"cell {i} is at position {position}, expected {first_position + i}")
+    found = array("i", bytes(memoryview(blob)[_HEAD.size : _HEAD.size + _CELL.size * num_tokens]))
+    expected = array("i", bytes(_CELL.size * num_tokens))
+    expected[0::3] = array("i", range(first_position, first_position + num_tokens))
+    expected[1::3] = array("i", [1]) * num_tokens
+    expected[2::3] = array("i", [sequence]) * num_tokens
+    if found != expected:
+        i = next(number for number in range(len(found)) if found[number] != expected[number]) // 3
+        raise StateInvalid(f"cell {i} is at position {found[3 * i]}, expected {first_position + i}")

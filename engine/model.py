@@ -20,11 +20,12 @@ import psutil
 
 from engine import bindings, native_log
 from engine.bindings import FloatArray, TokenRun, llama
+from engine.device_math import DeviceMath
 from engine.errors import Cancelled, ContextTooLarge, DecodeFailed, ModelUnusable
 from engine.gguf_header import GgufHeader, read_header
 from engine.kv_size import kv_bytes_per_token
 from engine.owner import Owner
-from engine.prefill_speed import PrefillSpeed
+from engine.rates import PrefillSpeed
 
 ALL_LAYERS = -1
 """`gpu_layers` that offloads everything, where a GPU is built in."""
@@ -141,6 +142,7 @@ class Context(Owner):
         model.num_open_contexts += 1
         self._stack.callback(self._forget)
         self.memory: Any = llama.llama_get_memory(self.handle)
+        self.math = self._stack.enter_context(DeviceMath(options.num_threads or usable_cores()))
 
     def _params(self) -> Any:
         options, params = self.options, llama.llama_context_default_params()
@@ -158,18 +160,23 @@ class Context(Owner):
 
     # --- decoding
 
-    def decode(self, runs: Sequence[TokenRun], visitor: GraphVisitor | None = None, *, timed: bool = False) -> None:
+    def decode(
+        self, runs: Sequence[TokenRun], visitor: GraphVisitor | None = None, *, timed_at: float | None = None
+    ) -> None:
         """Run one batch of at most `batch_tokens` tokens; with a visitor, show it every node.
 
-        `timed`: it is prompt that is computed through all layers, so its time counts for `speed`. Raises `Cancelled`
-        (the cache then holds an unknown part of the batch), `DecodeFailed`, or what the visitor raised.
+        `timed_at`: it is prompt that is computed through all layers, at this mean position, so its time counts for
+        `speed`. Raises `Cancelled` (the cache then holds an unknown part of the batch), `DecodeFailed`, or what the
+        visitor raised.
         """
         started = perf_counter()
         batch, arrays = bindings.make_batch(runs)
         assert 0 < batch.n_tokens <= self.options.batch_tokens, f"a batch of {batch.n_tokens} tokens"
-        self._raise_if_cancelled()
+        self.check_cancelled()
         native_log.forget_complaints()
         self._visitor, self._failure = visitor, None
+        if self.options.blending:
+            bindings.watch_graphs(self.handle, self._eval_callback if visitor else None)
         try:
             status = llama.llama_decode(self.handle, batch)
             llama.llama_synchronize(self.handle)
@@ -179,12 +186,12 @@ class Context(Owner):
         if self._failure is not None:
             raise self._failure
         if status == _ABORTED:
-            self._raise_if_cancelled()
+            self.check_cancelled()
         if status != 0:
             raise DecodeFailed(f"llama.cpp refused {batch.n_tokens} tokens (code {status}): {native_log.complaints()}")
         self.num_decodes += 1
-        if timed:
-            self.speed.note(batch.n_tokens, (perf_counter() - started) * 1e3)
+        if timed_at is not None:
+            self.speed.note(batch.n_tokens, (perf_counter() - started) * 1e3, timed_at)
 
     def prefill(
         self,
@@ -199,7 +206,8 @@ class Context(Owner):
         for start in range(0, len(token_ids), step):
             piece = token_ids[start : start + step]
             last = start + len(piece) == len(token_ids)
-            self.decode([TokenRun(piece, first_position + start, self.SEQUENCE, want_logits and last)], timed=True)
+            run = TokenRun(piece, first_position + start, self.SEQUENCE, want_logits and last)
+            self.decode([run], timed_at=run.mean_position)
             if progress:
                 progress(start + len(piece))
 
@@ -247,7 +255,8 @@ class Context(Owner):
         """Take `cancel` back, for the next request."""
         self._cancelled.clear()
 
-    def _raise_if_cancelled(self) -> None:
+    def check_cancelled(self) -> None:
+        """Raise `Cancelled` if it is so."""
         if self._cancelled.is_set():
             raise Cancelled("stopped on request")
 

@@ -1,10 +1,34 @@
-"""What the engine needs given: a shelf for chunk states. The app builds it over the store."""
+"""What the engine needs given: a shelf for chunk states, and files that its loader threads may read. The app builds
+both over the store."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from storage.values import FingerprintFacts, Lookup, Miss, SavedConversation
+from storage.values import FingerprintFacts, Lookup, Miss, Rates, SavedConversation
+
+Allocate = Callable[[int], bytearray | memoryview]
+"""Memory of at least so many bytes that nobody else uses."""
+
+Pace = Callable[[int], None]
+"""Called with the bytes of each piece that was read; it may wait, or raise to break the reading off."""
+
+
+class StateSource(Protocol):
+    """A state that is on the shelf, for any thread to read."""
+
+    @property
+    def num_bytes(self) -> int:
+        """What reading it moves."""
+        ...
+
+    def read(self, allocate: Allocate, pace: Pace) -> Lookup:
+        """Read and check it; `engine.kv_layout` still has to check its structure. Raises only what `pace` raises."""
+        ...
+
+    def warm(self) -> None:
+        """Ask the system to have it in memory soon; returns at once."""
+        ...
 
 
 class StateShelf(Protocol):
@@ -18,6 +42,10 @@ class StateShelf(Protocol):
         """Read and check a state; `engine.kv_layout` still has to check its structure."""
         ...
 
+    def find(self, first_position: int, token_ids: tuple[int, ...]) -> StateSource | None:
+        """Where a state is to be read from, or None where there is none; says nothing about its bytes."""
+        ...
+
     def adopt(self, first_position: int, token_ids: tuple[int, ...], chunk_id: int) -> bool:
         """Note that a chunk uses a state that is there and good; False when there is none."""
         ...
@@ -28,6 +56,14 @@ class StateShelf(Protocol):
 
     def reject(self, first_position: int, token_ids: tuple[int, ...], reason: str) -> None:
         """Drop a state whose structure does not fit the model."""
+        ...
+
+    def rates(self, device: str) -> Rates | None:
+        """What was measured of this model on a device, by this session or an earlier one."""
+        ...
+
+    def note_rates(self, device: str, rates: Rates) -> None:
+        """Keep what was measured."""
         ...
 
     def recall(self, conversation_id: int) -> SavedConversation | Miss:

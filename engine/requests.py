@@ -15,6 +15,15 @@ class Mode(StrEnum):
     """Everything is computed: the yardstick."""
 
 
+class Loading(StrEnum):
+    """What is done with the chunks that have a state."""
+
+    AUTO = "auto"
+    """Whatever gives the first token soonest: loaded, or computed while others are loaded."""
+    ALL = "all"
+    """All of them are loaded: for measurements."""
+
+
 @dataclass(frozen=True, slots=True)
 class ContextChunk:
     """A chunk as the engine sees it: its tokens, and the caller's number for it."""
@@ -52,6 +61,7 @@ class AnswerRequest:
     ratio: float = 0.15
     """Recomputed tokens / context tokens."""
     strategy: str = DEFAULT_STRATEGY
+    loading: Loading = Loading.AUTO
     sampling: Sampling = Sampling()
     max_answer_tokens: int = 256
     instructions: str = ""
@@ -145,8 +155,6 @@ class AnswerDone:
     """Chunks that left the conversation's memory to make room."""
     num_history_tokens: int = 0
     """Tokens of earlier turns that had to be read again, because their memory was lost or another model's."""
-    prefill_tokens_per_s: float | None = None
-    """How fast this session computes prompts; None before it has seen enough."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,24 @@
 """Measure what `engine.selection` ranks by, and how the question's attention is spread. Owner thread only.
 
-* `AttentionMeter`: while the question's tokens are computed, the attention nodes of the scored layers give Q, K and the
-  scale as used, and the softmax is done again here, in float32. `question_attention` runs them once over the stale
-  cache for that, in a pass that stops at the last scored layer, and forgets their cells; `metered_prefill` measures
-  while they are computed for good.
+* `AttentionMeter`: while the question's tokens are computed, the attention nodes of the scored layers give Q and the
+  scale as used; the softmax over the keys in the cache is done again afterwards, on the device that holds them
+  (`engine.device_math`). `question_attention` runs the question once over the stale cache for that, in a pass that
+  stops at the last scored layer, and forgets its cells; `metered_prefill` measures while it is computed for good.
 * `deviation`: a redirected decode of the shortlisted tokens that stops when layer 1's V rows are written: about
   1/n_layers of a prefill. It leaves layers 0 and 1 of these tokens exact.
 
-Quantised K is read back as the cache holds it (after llama.cpp's Hadamard rotation, which Q has had too).
+Quantised rows are compared as the cache holds them (after llama.cpp's Hadamard rotation, which Q has had too).
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine import bindings, redirect
-from engine.bindings import ByteArray, FloatArray, IntArray, Tensor, TokenRun
+from engine.bindings import FloatArray, IntArray, Tensor, TokenRun
+from engine.device_math import Graph
 from engine.errors import RedirectFailed
 from engine.model import Context
 from engine.redirect import GraphPass, Tap, Watch
@@ -26,9 +26,8 @@ from engine.redirect import GraphPass, Tap, Watch
 DEVIATION_LAYER = 1
 """The first layer whose rows depend on the context; CacheBlend's choice."""
 
-_Q8_0_VALUES = 32
-_Q8_0 = np.dtype([("scale", "<f2"), ("values", "i1", (_Q8_0_VALUES,))])
-"""block_q8_0 of ggml-common.h."""
+DEVIATION_LAYERS = 1.3
+"""What measuring it costs: layer 0, and of layer 1 what yields its rows. Measured: 5 % of a prefill of 24 layers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +45,12 @@ class _Attending:
 class AttentionMeter:
     """Measures the question's attention on each of the first `num_cells` cells, over its tokens, heads and `layers`.
 
-    While a graph runs, only queries are copied: numpy's threads and ggml's would wait for each other between the nodes
-    (measured: five times the price of the calculation itself). The rest is done by `attention`.
+    While a graph runs, only queries are copied: between its nodes, other threads at work would hold it up (measured:
+    five times the price of the calculation itself). The rest is done by `attention`.
     """
 
-    def __init__(self, num_cells: int, layers: Sequence[int]) -> None:
-        self._num_cells, self._layers = num_cells, layers
+    def __init__(self, context: Context, num_cells: int, layers: Sequence[int]) -> None:
+        self._math, self._num_cells, self._layers = context.math, num_cells, layers
         self._seen: list[_Attending] = []
         self._num_expected = 0
         self._failure: RedirectFailed | None = None
@@ -78,17 +77,27 @@ class AttentionMeter:
             raise self._failure
         if len(self._seen) != self._num_expected:
             raise RedirectFailed(f"{len(self._seen)} of {self._num_expected} attention nodes came by")
-        total = np.zeros(self._num_cells, np.float32)
+        by_device: dict[int, list[_Attending]] = {}
         for attending in self._seen:
-            total += _softmax_sum(attending, self._num_cells)
-        return total
+            by_device.setdefault(self._math.device_of(attending.cache_address), []).append(attending)
+        return sum((self._on_device(device, seen) for device, seen in by_device.items()), start=self._nothing())
+
+    def _nothing(self) -> FloatArray:
+        return np.zeros(self._num_cells, np.float32)
+
+    def _on_device(self, device: int, seen: Sequence[_Attending]) -> FloatArray:
+        with self._math.graph(device) as graph:
+            layers = [_softmax_sum(graph, attending, self._num_cells) for attending in seen]
+            total = graph.total(layers)
+            graph.compute(total)
+            return graph.values(total)
 
 
 def question_attention(
     context: Context, question: Sequence[int], first_position: int, layers: Sequence[int]
 ) -> FloatArray:
     """The question's attention on each of the cells before it, computed for this alone: (cells,) float32."""
-    meter, step = AttentionMeter(first_position, layers), context.options.batch_tokens
+    meter, step = AttentionMeter(context, first_position, layers), context.options.batch_tokens
     for start in range(0, len(question), step):
         piece = question[start : start + step]
         graph_pass = GraphPass(watches=meter.watches(0, len(piece)), stop=True)
@@ -114,7 +123,7 @@ def metered_prefill(
         watches = meter.watches(first_row, len(piece) - first_row) if meter and first_row < len(piece) else None
         last = start + len(piece) == len(token_ids)
         run = TokenRun(piece, first_position + start, Context.SEQUENCE, want_logits=last)
-        context.decode([run], GraphPass(watches=watches) if watches else None, timed=True)
+        context.decode([run], GraphPass(watches=watches) if watches else None, timed_at=run.mean_position)
         if progress:
             progress(start + len(piece))
 
@@ -138,37 +147,11 @@ def _attending(node: Tensor, first_row: int, num_rows: int) -> _Attending:
     )
 
 
-def _softmax_sum(attending: _Attending, num_cells: int) -> FloatArray:
-    """Softmax(Q·K) over the first `num_cells` cells, summed over tokens and heads: (cells,) float32."""
-    keys = _keys(attending, num_cells)  # (kv_heads, cells, head_dim)
-    num_heads, num_tokens, head_dim = attending.queries.shape
-    rows = num_heads // len(keys) * num_tokens
-    grouped = attending.queries.reshape(len(keys), rows, head_dim) * attending.scale
-    weights = grouped @ keys.transpose(0, 2, 1)  # (kv_heads, heads per kv_head × tokens, cells)
-    weights -= weights.max(axis=2, keepdims=True)
-    np.exp(weights, out=weights)
-    portions = 1 / weights.sum(axis=2, keepdims=True)
-    return (portions.transpose(0, 2, 1) @ weights).sum(axis=(0, 1))
-
-
-def _keys(attending: _Attending, num_cells: int) -> FloatArray:
-    """Keys of the first cells as float32: (kv_heads, cells, head_dim)."""
-    cache = bindings.tensor_at(attending.cache_address)
-    row_bytes = bindings.row_bytes(cache.type, cache.ne[0])
-    raw = bindings.read_tensor(attending.cache_address, 0, num_cells * row_bytes)
-    rows = _dequantised(raw, bindings.type_name(cache.type))
-    return rows.reshape(num_cells, attending.num_kv_heads, -1).transpose(1, 0, 2)
-
-
-def _dequantised(raw: ByteArray, type_: str) -> FloatArray:
-    if type_ == "f16":
-        return raw.view(np.float16).astype(np.float32)
-    if type_ == "f32":
-        return raw.view(np.float32)
-    if type_ == "q8_0":
-        blocks: npt.NDArray[Any] = raw.view(_Q8_0)
-        return (blocks["scale"].astype(np.float32)[:, None] * blocks["values"]).reshape(-1)
-    raise RedirectFailed(f"keys of type {type_} cannot be scored; use kv_type f16 or q8_0")
+def _softmax_sum(graph: Graph, attending: _Attending, num_cells: int) -> int:
+    """Softmax(Q·K) over the first `num_cells` cells, summed over tokens and heads: (1, cells)."""
+    keys = graph.heads(attending.cache_address, num_cells, attending.num_kv_heads)
+    weights = graph.soft_max(graph.products(keys, graph.input(attending.queries)), attending.scale)
+    return graph.sum_over_rest(weights)
 
 
 def deviation(context: Context, token_ids: Sequence[int], positions: IntArray) -> FloatArray:
@@ -181,34 +164,38 @@ def deviation(context: Context, token_ids: Sequence[int], positions: IntArray) -
 
 
 def _deviation_of_slice(context: Context, token_ids: Sequence[int], piece: IntArray, positions: IntArray) -> FloatArray:
-    stale: list[FloatArray] = []
-    fresh: list[FloatArray] = []
+    with ExitStack() as stack:
+        return _watched_deviation(context, token_ids, piece, positions, stack)
 
-    def read_stale(node: Tensor) -> None:
-        stale.append(_cached_rows(node, piece))
 
-    def read_fresh(node: Tensor) -> None:
-        source = bindings.tensor_at(node.src[0])
-        _expect_type(source, ("f32",))
-        fresh.append(redirect.source_bytes(node, 0).view(np.float32).reshape(len(piece), -1))
+def _watched_deviation(
+    context: Context, token_ids: Sequence[int], piece: IntArray, positions: IntArray, stack: ExitStack
+) -> FloatArray:
+    stale: list[int] = []
+    distances: list[FloatArray] = []
+
+    def new_graph(node: Tensor) -> Graph:
+        return stack.enter_context(context.math.graph(context.math.device_of(node.view_src)))
+
+    def keep_stale(node: Tensor) -> None:
+        graph = new_graph(node)
+        stale.append(graph.rows(node.view_src, graph.input(piece)))
+        graph.compute(stale[0])
+
+    def compare(node: Tensor) -> None:
+        _expect_type(bindings.tensor_at(node.src[0]), ("f32",))
+        graph = new_graph(node)
+        before = graph.alias(stale[0])
+        fresh = graph.reshaped(graph.alias(node.src[0]), bindings.tensor_at(stale[0]).ne[0], len(piece))
+        squared = graph.squared_distances(fresh, before)
+        graph.compute(squared)
+        distances.append(graph.values(squared))
 
     tap = redirect.v_rows_tap(DEVIATION_LAYER)
     places: IntArray = np.searchsorted(positions, piece).astype(np.int32)
     chosen = [token_ids[int(place)] for place in places]
-    redirect.redirected_decode(context, chosen, piece, watches={tap: Watch(read_stale, read_fresh)}, stop=True)
-    return np.square(fresh[0] - stale[0]).sum(axis=1)
-
-
-def _cached_rows(node: Tensor, positions: IntArray) -> FloatArray:
-    """The rows that a SET_ROWS node is about to overwrite: (tokens, row values) float32."""
-    cache = bindings.tensor_at(node.view_src)
-    row_bytes = bindings.row_bytes(cache.type, cache.ne[0])
-    first, end = int(positions[0]), int(positions[-1]) + 1
-    raw = bindings.read_tensor(node.view_src, first * row_bytes, (end - first) * row_bytes)
-    rows = raw.reshape(end - first, row_bytes)[positions - first]
-    return _dequantised(np.ascontiguousarray(rows).reshape(-1), bindings.type_name(cache.type)).reshape(
-        len(positions), -1
-    )
+    redirect.redirected_decode(context, chosen, piece, watches={tap: Watch(keep_stale, compare)}, stop=True)
+    return distances[0]
 
 
 def _expect_type(tensor: Tensor, types: tuple[str, ...]) -> None:

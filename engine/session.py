@@ -23,11 +23,12 @@ from engine.conversation import Conversation
 from engine.errors import DecodeFailed, StateInvalid
 from engine.kv_layout import KvLayout
 from engine.kv_state import GiveWay
-from engine.model import ALL_LAYERS, Context, ContextOptions, Model
+from engine.loader import Loader
+from engine.model import ALL_LAYERS, Context, ContextOptions, Model, usable_cores
 from engine.owner import Owner
 from engine.ports import OpenShelf
-from engine.prefill_speed import PrefillSpeed
 from engine.prompt import PromptFrame, frame_of
+from engine.rates import Speeds
 from engine.requests import (
     AnswerDone,
     AnswerEvent,
@@ -49,6 +50,9 @@ _logger = logging.getLogger(__name__)
 MICRO_BATCH_TOKENS = 64
 """Tokens that are steeped at a time on a CPU: what is lost, at most, when a question interrupts. Sane: 32 to 512."""
 
+_MOST_LOADER_THREADS = 8
+"""Reading and checking a gigabyte takes a core 0.2 s (page cache, xxh3), and a bus takes 25 GB/s."""
+
 STATE_FORMAT = 1
 """Raised when states of an older program must not be used any more, whatever else is equal."""
 
@@ -64,8 +68,6 @@ class SessionOptions:
     gpu_layers: int = ALL_LAYERS
     longest_chunk: int = 1024
     """Tokens of the longest chunk that can be steeped: the steeping context has room for it and the preamble."""
-    prefill_tokens_per_s: float | None = None
-    """How fast an earlier session of the same model computed prompts."""
 
 
 class Session(Owner):
@@ -84,7 +86,10 @@ class Session(Owner):
             self.facts = fingerprint_facts(self.model, options, self.frame)
             self._shelf = stack.enter_context(open_shelf(self.facts))
             self._longest_chunk = options.longest_chunk
-            self.context.speed = PrefillSpeed(options.prefill_tokens_per_s)
+            self._device = device_name(self.model, options)
+            self._speeds = Speeds(self._shelf.rates(self._device))
+            self.context.speed = self._speeds.prefill
+            self._loader = stack.enter_context(self._new_loader(self._layout)) if self._layout else None
             self._means = self._means_of_answers()
             self._conversation = Conversation(self.context, self._layout, self.frame.preamble)
             self._conversation.restart(None)
@@ -96,11 +101,6 @@ class Session(Owner):
     def memory(self) -> Memory | None:
         """What the context holds of a conversation."""
         return self._conversation.memory
-
-    @property
-    def prefill_tokens_per_s(self) -> float | None:
-        """How fast prompts are computed; None before enough was seen."""
-        return self.context.speed.tokens_per_s
 
     # --- questions
 
@@ -125,13 +125,19 @@ class Session(Owner):
 
     def _answered(self, request: TurnRequest, emit: Callable[[AnswerEvent], None], started: float) -> AnswerDone:
         done = Answering(self._means, self._conversation, request, emit, started).run()
+        if self._speeds.prefill.line:
+            self._shelf.note_rates(self._device, self._speeds.rates)
         unsaid, self._unsaid = self._unsaid, []
         return replace(done, notices=(*unsaid, *done.notices))
 
     def _means_of_answers(self) -> Means:
         why_exact = f"{self.model.path.name} cannot be blended because {self.blendability.reason}"
-        tools = BlendTools(self._layout, self._shelf) if self._layout else None
+        tools = BlendTools(self._layout, self._shelf, self._loader) if self._layout and self._loader else None
         return Means(self.context, self.frame, tools, why_exact)
+
+    def _new_loader(self, layout: KvLayout) -> Loader:
+        num_threads = max(1, min(_MOST_LOADER_THREADS, usable_cores() // 2))
+        return Loader(layout, self._speeds, num_threads, bindings.gpu() if self.model.on_gpu else None)
 
     # --- conversations
 
@@ -294,6 +300,16 @@ def _context_for(model: Model, options: ContextOptions) -> tuple[Blendability, C
             return verdict, context
         context.close()
     return verdict, Context(model, replace(options, blending=False))
+
+
+def device_name(model: Model, options: SessionOptions) -> str:
+    """What the rates depend on besides the model."""
+    num_threads = options.context.num_threads or usable_cores()
+    gpu = bindings.gpu() if model.on_gpu else None
+    if gpu is None:
+        return f"CPU, threads: {num_threads}"
+    layers = "all" if options.gpu_layers == ALL_LAYERS else str(options.gpu_layers)
+    return f"{bindings.device_description(gpu)}, layers: {layers}, threads: {num_threads}"
 
 
 def fingerprint_facts(model: Model, options: SessionOptions, frame: PromptFrame) -> FingerprintFacts:

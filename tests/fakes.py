@@ -4,9 +4,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from storage.values import ChunkState, FingerprintFacts, Lookup, Miss, SavedConversation, StateKey
+from engine.ports import Allocate, Pace
+from storage.values import ChunkState, FingerprintFacts, Lookup, Miss, Rates, SavedConversation, StateKey
 
 _KEY = StateKey("0" * 32, "0" * 40)
+
+
+@dataclass(frozen=True)
+class MemorySource:
+    """`engine.ports.StateSource` over bytes."""
+
+    first_position: int
+    token_ids: tuple[int, ...]
+    blob: bytes
+
+    @property
+    def num_bytes(self) -> int:
+        return len(self.blob)
+
+    def read(self, allocate: Allocate, pace: Pace) -> Lookup:
+        memory = memoryview(allocate(len(self.blob)))[: len(self.blob)]
+        memory[:] = self.blob
+        pace(len(self.blob))
+        return ChunkState(_KEY, self.token_ids, memory, self.first_position)
+
+    def warm(self) -> None:
+        """It is in memory."""
 
 
 @dataclass
@@ -18,6 +41,7 @@ class MemoryShelf:
     kept: dict[int, SavedConversation] = field(default_factory=dict)
     kept_chunk_ids: dict[int, tuple[int, ...]] = field(default_factory=dict)
     let_go_because: list[str] = field(default_factory=list)
+    noted_rates: dict[str, Rates] = field(default_factory=dict)
     why_full: str = ""
     """Why nothing more is kept."""
 
@@ -26,6 +50,10 @@ class MemoryShelf:
         if blob is None:
             return Miss(_KEY, "not here")
         return ChunkState(_KEY, token_ids, bytearray(blob), first_position)
+
+    def find(self, first_position: int, token_ids: tuple[int, ...]) -> MemorySource | None:
+        blob = self.blobs.get((first_position, token_ids))
+        return None if blob is None else MemorySource(first_position, token_ids, blob)
 
     def adopt(self, first_position: int, token_ids: tuple[int, ...], chunk_id: int) -> bool:
         return (first_position, token_ids) in self.blobs
@@ -36,6 +64,12 @@ class MemoryShelf:
     def reject(self, first_position: int, token_ids: tuple[int, ...], reason: str) -> None:
         self.rejected.append(reason)
         del self.blobs[first_position, token_ids]
+
+    def rates(self, device: str) -> Rates | None:
+        return self.noted_rates.get(device)
+
+    def note_rates(self, device: str, rates: Rates) -> None:
+        self.noted_rates[device] = rates
 
     def recall(self, conversation_id: int) -> SavedConversation | Miss:
         return self.kept.get(conversation_id, Miss(_KEY, "nothing was kept of it"))

@@ -72,3 +72,11 @@ def test_damage_anywhere_is_an_error_for_the_user_or_harmless(path: Path, at: in
     path.write_bytes(data)
     with contextlib.suppress(ModelUnusable):
         read_header(path)
+
+
+def test_a_token_that_is_there_twice_is_damage(path: Path) -> None:
+    """llama.cpp would end the process."""
+    good = gguf_bytes()
+    path.write_bytes(good.replace(text("a") + text("bc"), text("bc") + text("bc")))
+    with pytest.raises(ModelUnusable, match="2 tokens, of which 1 are there twice"):
+        read_header(path)

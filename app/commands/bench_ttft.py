@@ -1,164 +1,163 @@
-"""`steep bench ttft`: time to the first token, by how much of the context is computed.
+"""`steep bench ttft`: time to the first token, by how its context gets into the cache.
 
-One question over the user's own documents, once per way and round, the ways in turn within each round, so that a
-machine that is slow for a while is slow for all of them. States come from disk every time (the page cache is warm).
-Quote the ratios; absolute times are this machine's, this minute's.
+One question over contexts of several sizes, in several ways (`app.bench.ways`), each a few times, the ways in turn.
+Compared is time: two of the ways stand for methods of others by moving as many bytes and computing as many tokens.
+With `rates` states come from a slower disk, or a network: what a method gains depends on that more than on anything.
+
+    contexts   the user's own documents, whose states stay; or texts of a file, in a store that is removed afterwards
+    beside it  how fast states are read without an engine, and so the limit of each blend; memory; on request the time
+               of retrieval, and the speed of decoding against plain llama.cpp
+
+Quote the ratios; absolute times are this machine's, this minute's. Ctrl-C ends it, and prints what was measured.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from statistics import median
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
 
-from app.commands.steeping import steep
+from app.bench import reading
+from app.bench.cells import bytes_of
+from app.bench.contexts import BenchContext, texts_of
+from app.bench.decoding import NUM_TOKENS, decoding_speeds
+from app.bench.measuring import Measuring, files_of
+from app.bench.options import Options
+from app.bench.own_states import own_parts
+from app.bench.pictures import picture
+from app.bench.preparing import Preparation
+from app.bench.result import Result
+from app.bench.searching import search_times
+from app.bench.table import lines_of
+from app.bench.throttle import Bucket, throttled
+from app.bench.ways import all_ways, sweep_ways
 from app.errors import NothingIndexed, WrongUse
-from app.prompt_chunks import fitting_chunks
-from app.search.retrieval import retrieve
-from app.settings import Settings, Value
+from app.settings import Value
+from app.shelf import shelf_opener
 from app.terminal import Terminal
-from app.wiring import Engine, open_engine, open_parts
-from app.wording import counted
-
-if TYPE_CHECKING:
-    from engine.requests import AnswerDone, ContextChunk
-
-DEFAULT_QUESTION = "What are the most important facts, names, dates and numbers in these documents?"
-RATIOS = (0.05, 0.10, 0.15, 0.20)
+from app.wiring import Engine, Parts, open_engine, open_parts
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One way to get the context into the cache."""
-
-    name: str
-    mode: str
-    strategy: str = "none"
-    ratio: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Medians over all rounds, milliseconds."""
-
-    way: Way
-    ttft_ms: float
-    load_ms: float
-    score_ms: float
-    recompute_ms: float
-    recomputed_tokens: int
-    speedup: float
-    """Median time of the full way over this one's."""
-
-
-def ways(strategy: str) -> list[Way]:
-    """Full prefill, plain reuse, and the blends."""
-    blends = [Way(f"blend {ratio:.0%}", "blend", strategy, ratio) for ratio in RATIOS]
-    return [Way("full", "exact"), Way("plain reuse", "blend"), *blends]
+def run(flags: Mapping[str, Value | None], terminal: Terminal, *, options: Options, as_json: bool) -> None:
+    """Measure and print; what Ctrl-C interrupts is printed as far as it came, and KeyboardInterrupt rises."""
+    if options.picture and not options.picture.absolute().parent.is_dir():
+        raise WrongUse(f"the plot cannot go to {options.picture}: there is no folder {options.picture.parent}")
+    texts = texts_of(options.data) if options.data else None
+    with open_parts(flags, for_engine=True) as parts, ExitStack() as stack:
+        if texts is None and not parts.index.counts().num_chunks:
+            raise NothingIndexed(
+                "there are no documents to measure with: steep add FOLDER, steep index. Or name a file of texts: --data"
+            )
+        home = parts if texts is None else stack.enter_context(own_parts(parts))
+        bench = _Bench(parts, home, texts, options, terminal)
+        try:
+            bench.measure()
+        except KeyboardInterrupt:
+            if bench.result is None:
+                raise
+            bench.result.was_stopped = True
+    assert bench.result is not None, "what was not stopped has measured"
+    _show(bench.result, options, terminal, as_json=as_json)
+    if bench.result.was_stopped:
+        raise KeyboardInterrupt
 
 
-def run(
-    flags: Mapping[str, Value | None], terminal: Terminal, *, question: str, num_rounds: int, as_json: bool
-) -> None:
-    """Measure and print a table."""
-    with open_parts(flags, for_engine=True) as parts:
-        if not parts.index.counts().num_chunks:
-            raise NothingIndexed("there are no documents to measure with: steep add FOLDER, steep index")
-        settings = parts.settings
-        with open_engine(parts, terminal, context_tokens=settings.context_tokens, question=question) as engine:
-            if not engine.ready.blendability.possible:
-                raise WrongUse(f"{engine.ready.model_name} cannot be blended: there is nothing to compare.")
-            hits = retrieve(parts.index, question, settings.context_tokens).hits
-            chunks = fitting_chunks(engine.ready.frame, hits, settings.context_tokens)
-            waiting = {chunk.id for chunk in parts.index.chunks_without_state(engine.fingerprint)}
-            missing = [chunk for chunk in chunks if chunk.chunk_id in waiting]
-            if missing:
-                steep(engine, missing, terminal)
-            bench = _Bench(engine, settings, question, chunks)
-            rows = bench.measure(num_rounds, terminal)
+def _show(result: Result, options: Options, terminal: Terminal, *, as_json: bool) -> None:
+    if options.picture and any(cell.rows() for cell in result.cells):
+        options.picture.write_text(picture(result), "utf-8")
+        terminal.remark(f"The plot is {options.picture}")
     if as_json:
-        terminal.json(_as_json(bench, rows, num_rounds))
-    else:
-        _print(bench, rows, num_rounds, terminal)
+        terminal.json(result.as_object())
+        return
+    for line in lines_of(result):
+        terminal.data(line.text, style="dim" if line.is_aside else None)
 
 
+@dataclass(slots=True)
 class _Bench:
-    def __init__(self, engine: Engine, settings: Settings, question: str, chunks: "tuple[ContextChunk, ...]") -> None:
-        self.engine, self.settings, self.question = engine, settings, question
-        self.chunks = chunks
-        self.num_context_tokens = sum(len(chunk.token_ids) for chunk in self.chunks)
+    """One run; use once."""
 
-    def measure(self, num_rounds: int, terminal: Terminal) -> list[Row]:
-        from engine.requests import AnswerDone
+    parts: Parts
+    """The user's."""
+    home: Parts
+    """Where the states are: the same, or a store of its own."""
+    texts: Sequence[str] | None
+    options: Options
+    terminal: Terminal
+    result: Result | None = None
+    """There as soon as measuring has begun; grows."""
+    _bucket: Bucket = field(default_factory=Bucket)
+    _contexts: list[BenchContext] = field(default_factory=list[BenchContext])
+    _remarks: list[str] = field(default_factory=list[str])
 
-        tried = ways(self.settings.strategy)
-        answers: dict[str, list[AnswerDone]] = {way.name: [] for way in tried}
-        with terminal.progress("Measuring", "answers") as show:
-            for number in range(num_rounds * len(tried)):
-                way = tried[number % len(tried)]
-                answers[way.name].append(self._ask(way))
-                show(number + 1, num_rounds * len(tried))
-        full_ms = median(answer.times.first_token_ms for answer in answers[tried[0].name])
-        return [_row(way, answers[way.name], full_ms) for way in tried]
+    def measure(self) -> None:
+        """Everything that was asked for. KeyboardInterrupt leaves what was measured in `result`."""
+        rates: tuple[float | None, ...] = self.options.rates or (None,)
+        measuring: Measuring | None = None
+        for i, rate in enumerate(rates):
+            self._bucket.limit(None if rate is None else bytes_of(rate))
+            with self._engine() as engine:
+                measuring = measuring or self._prepared(engine, rates)
+                if self.options.sizes:
+                    measuring.measure(i, engine, self.terminal)
+                if i == len(rates) - 1:
+                    self._bucket.limit(None)
+                    self._measure_beside(engine)
 
-    def _ask(self, way: Way) -> "AnswerDone":
-        from engine.requests import AnswerDone, AnswerRequest, Mode
-
-        request = AnswerRequest(
-            question=self.question,
-            chunks=self.chunks,
-            mode=Mode(way.mode),
-            ratio=way.ratio,
-            strategy=way.strategy,
-            max_answer_tokens=1,
+    def _engine(self) -> AbstractContextManager[Engine]:
+        options, open_shelf = self.options, shelf_opener(self.home.locations, self.parts.settings)
+        return open_engine(
+            self.parts,
+            self.terminal,
+            context_tokens=max(options.sizes, default=0) + (NUM_TOKENS if options.with_decoding else 0),
+            question=options.question,
+            open_shelf=throttled(open_shelf, self._bucket) if options.rates else open_shelf,
         )
-        done = [event for event in self.engine.runtime.answer(request) if isinstance(event, AnswerDone)]
-        return done[-1]
 
-
-def _row(way: Way, answers: "list[AnswerDone]", full_ms: float) -> Row:
-    ttft_ms = median(answer.times.first_token_ms for answer in answers)
-    return Row(
-        way=way,
-        ttft_ms=ttft_ms,
-        load_ms=median(answer.times.load_ms for answer in answers),
-        score_ms=median(answer.times.score_ms for answer in answers),
-        recompute_ms=median(answer.times.recompute_ms for answer in answers),
-        recomputed_tokens=sum(use.num_recomputed + use.num_computed for use in answers[-1].uses),
-        speedup=full_ms / ttft_ms,
-    )
-
-
-def _as_json(bench: _Bench, rows: list[Row], num_rounds: int) -> dict[str, object]:
-    return {
-        "model": bench.engine.ready.model_name,
-        "context_tokens": bench.num_context_tokens,
-        "chunks": len(bench.chunks),
-        "rounds": num_rounds,
-        "strategy": bench.settings.strategy,
-        "ways": [
-            {
-                "name": row.way.name,
-                "ratio": row.way.ratio,
-                "ttft_ms": round(row.ttft_ms, 1),
-                "load_ms": round(row.load_ms, 1),
-                "score_ms": round(row.score_ms, 1),
-                "recompute_ms": round(row.recompute_ms, 1),
-                "computed_tokens": row.recomputed_tokens,
-                "speedup": round(row.speedup, 2),
-            }
-            for row in rows
-        ],
-    }
-
-
-def _print(bench: _Bench, rows: list[Row], num_rounds: int, terminal: Terminal) -> None:
-    terminal.data(
-        f"{bench.engine.ready.model_name}: {counted(bench.num_context_tokens, 'context token')} in "
-        f"{counted(len(bench.chunks), 'chunk')}, medians of {counted(num_rounds, 'round')}"
-    )
-    terminal.data(f"{'':12}{'first token':>13}{'load':>10}{'score':>10}{'recompute':>12}{'computed':>10}{'sooner':>9}")
-    for row in rows:
-        terminal.data(
-            f"{row.way.name:12}{row.ttft_ms:>10,.0f} ms{row.load_ms:>7,.0f} ms{row.score_ms:>7,.0f} ms"
-            f"{row.recompute_ms:>9,.0f} ms{row.recomputed_tokens:>10,}{row.speedup:>8.2f}x"
+    def _prepared(self, engine: Engine, rates: Sequence[float | None]) -> Measuring:
+        options, settings, verdict = self.options, self.parts.settings, engine.ready.blendability
+        if not verdict.possible:
+            raise WrongUse(
+                f"{engine.ready.model_name} cannot be blended because {verdict.reason}: there is nothing to compare"
+            )
+        is_cold = options.is_cold and reading.CAN_DROP
+        if options.is_cold and not is_cold:
+            self._remark("This system cannot be asked to forget files: states come from memory as far as it has them.")
+        if options.sizes:
+            preparation = Preparation(self.parts, engine, options, self.terminal, self._remark)
+            self._contexts = preparation.contexts(self.texts)
+        choose = sweep_ways if options.rates else all_ways
+        measuring = Measuring(
+            [(context, files_of(self.home.store, engine, context)) for context in self._contexts],
+            rates,
+            choose(settings.ratio, settings.strategy),
+            options.num_rounds,
+            question=options.question,
+            is_cold=is_cold,
         )
+        self.result = Result(
+            model_name=engine.ready.model_name,
+            num_read_threads=reading.num_threads(),
+            strategy=settings.strategy,
+            ratio=settings.ratio,
+            num_rounds=options.num_rounds,
+            is_cold=is_cold,
+            cells=measuring.cells,
+            peaks=measuring.peaks,
+            remarks=self._remarks,
+        )
+        return measuring
+
+    def _measure_beside(self, engine: Engine) -> None:
+        """What was asked for besides first tokens."""
+        result, options = self.result, self.options
+        assert result is not None, "there is one since measuring began"
+        if options.with_retrieval and self.parts.index.counts().num_chunks:
+            result.search = search_times(self.parts, engine, self.terminal)
+        elif options.with_retrieval:
+            self._remark("There are no documents to search in: retrieval is not measured.")
+        if options.with_decoding:
+            settings, context = self.parts.settings, self._contexts[0]
+            result.decoding = decoding_speeds(engine, settings, context, options.num_rounds, self.terminal)
+
+    def _remark(self, text: str) -> None:
+        self._remarks.append(text)
+        self.terminal.remark(text, style="yellow")

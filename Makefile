@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO_HOME := .demo
 
-.PHONY: demo app test check corpus-check edits-check clean
+.PHONY: demo app test check corpus-check edits-check trust-check clean
 
 demo: .venv/installed
 	@BIN=$(BIN) STEEP_HOME=$(DEMO_HOME) assets/demo.sh
@@ -27,6 +27,10 @@ corpus-check: .venv/installed
 
 edits-check: .venv/installed
 	$(BIN)/python -m tests.check_edits
+
+# Kills, damaged bytes, full disks, crowds of processes.
+trust-check: .venv/installed
+	$(BIN)/python -m tests.check_trust
 
 # The native library is built by its own call: portable (-march=native dies with "Illegal instruction" on virtual
 # machines that show an AMX they do not allow), and past pip's cache, which would hand out a native build from before.

@@ -38,6 +38,9 @@ Ratio = Annotated[float | None, typer.Option(help="Share of the context that a b
 Strategy = Annotated[str | None, typer.Option(help="Which tokens a blend recomputes.")]
 ContextTokens = Annotated[int | None, typer.Option(help="Tokens of documents in front of the question, at most.")]
 Steep = Annotated[bool, typer.Option(help="Steep what has no chunk state; without, documents become searchable only.")]
+BudgetGb = Annotated[
+    float | None, typer.Option(help="Gigabytes that states may take on disk; 0: a tenth of the free disk, 50 at most.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks on stderr.")]
 
 
@@ -86,16 +89,20 @@ def list_folders(json: Json = False) -> None:
 
 
 @app.command()
-def index(model: Model = None, steep: Steep = True, json: Json = False, quiet: Quiet = False) -> None:
+def index(
+    model: Model = None, budget_gb: BudgetGb = None, steep: Steep = True, json: Json = False, quiet: Quiet = False
+) -> None:
     """Read what changed, and steep what the model has not read yet."""
     from app.commands import index as command
 
-    raise typer.Exit(command.run({"model": model}, Terminal(quiet=quiet), as_json=json, steep=steep))
+    flags: dict[str, Value | None] = {"model": model, "budget_gb": budget_gb}
+    raise typer.Exit(command.run(flags, Terminal(quiet=quiet), as_json=json, steep=steep))
 
 
 @app.command()
 def watch(
     model: Model = None,
+    budget_gb: BudgetGb = None,
     pause_on_battery: Annotated[
         bool | None, typer.Option("--pause-on-battery", help="Do not steep while on battery.")
     ] = None,
@@ -110,6 +117,7 @@ def watch(
 
     flags: dict[str, Value | None] = {
         "model": model,
+        "budget_gb": budget_gb,
         "pause_on_battery": pause_on_battery,
         "pause_above_load": pause_above_load,
     }
@@ -165,13 +173,32 @@ def status(model: Model = None, json: Json = False) -> None:
 def doctor(
     repair: Annotated[bool, typer.Option("--repair", help="Repair what can be repaired.")] = False,
     deep: Annotated[bool, typer.Option("--deep/--quick", help="Also check every byte of every state.")] = False,
+    purged: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Instead, prove that nothing is kept of this document or folder any more."),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Check what is kept: index against files, files against index."""
     from app.commands import doctor as command
 
+    if purged is not None:
+        raise typer.Exit(command.run_purged(purged, Terminal(quiet=quiet), repair=repair, as_json=json))
     raise typer.Exit(command.run(Terminal(quiet=quiet), deep=deep, repair=repair, as_json=json))
+
+
+@app.command()
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would go, and why; remove nothing.")] = False,
+    budget_gb: BudgetGb = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make states fit the budget: what is worth least goes, and files that nothing uses."""
+    from app.commands import gc as command
+
+    command.run({"budget_gb": budget_gb}, Terminal(quiet=quiet), dry_run=dry_run, as_json=json)
 
 
 @models.callback()
@@ -209,24 +236,41 @@ def paths(json: Json = False) -> None:
 @bench.command("ttft")
 def bench_ttft(
     question: Annotated[str | None, typer.Option(help="The question to measure with.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds; the table shows medians.")] = 5,
-    context_tokens: ContextTokens = None,
+    sizes: Annotated[str, typer.Option(help="Context tokens, with commas; empty: no first tokens.")] = "1536,3072",
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; the tables show medians.")] = 5,
+    throttle: Annotated[
+        str, typer.Option(metavar="RATES", help="Read states at these rates, one after the other: Gbit/s, with commas.")
+    ] = "",
+    data: Annotated[
+        Path | None, typer.Option(help="Texts in place of your documents, as JSON: questions, answers, passages.")
+    ] = None,
+    cold: Annotated[bool, typer.Option("--cold", help="States come from the disk, not from the page cache.")] = False,
+    retrieval: Annotated[bool, typer.Option("--retrieval", help="Also: retrieval over your documents.")] = False,
+    decode: Annotated[bool, typer.Option("--decode", help="Also: decoding speed against plain llama.cpp.")] = False,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a plot to this file.")] = None,
+    ratio: Ratio = None,
     strategy: Strategy = None,
     model: Model = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Time to the first token: full prefill, plain reuse, and blends."""
+    """Time to the first token: full prefill, plain reuse, blends, and what the engine chooses."""
+    from app.bench.options import DEFAULT_QUESTION, Options, rates_of, sizes_of
     from app.commands import bench_ttft as command
 
-    flags: dict[str, Value | None] = {"model": model, "context_tokens": context_tokens, "strategy": strategy}
-    command.run(
-        flags,
-        Terminal(quiet=quiet),
-        question=question or command.DEFAULT_QUESTION,
+    flags: dict[str, Value | None] = {"model": model, "ratio": ratio, "strategy": strategy}
+    options = Options(
+        question=question or DEFAULT_QUESTION,
+        sizes=sizes_of(sizes),
         num_rounds=rounds,
-        as_json=json,
+        rates=rates_of(throttle),
+        data=data,
+        is_cold=cold,
+        with_retrieval=retrieval,
+        with_decoding=decode,
+        picture=svg,
     )
+    command.run(flags, Terminal(quiet=quiet), options=options, as_json=json)
 
 
 @bench.command("conversation")
@@ -274,6 +318,36 @@ def bench_retrieval(
     command.run(flags, Terminal(quiet=quiet), data=data, as_json=json)
 
 
+@bench.command("quality")
+def bench_quality(
+    data: Annotated[Path, typer.Option(help="JSON: questions, answers, passages.")],
+    limit: Annotated[int, typer.Option(min=1, help="Questions, from the first.")] = 50,
+    passages: Annotated[int, typer.Option(min=1, help="Passages of each question.")] = 10,
+    strategies: Annotated[str | None, typer.Option(help="Names with commas between them, or all.")] = None,
+    ratios: Annotated[str | None, typer.Option(help="Shares of a full prefill's work, with commas.")] = None,
+    order: Annotated[str, typer.Option(help="Of the passages: document, best-first or best-last.")] = "document",
+    model: Model = None,
+    results: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="OUT", help="Add what is missing to this file of JSON lines."),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """How close blended answers come to those of a full prefill, by strategy and by work."""
+    from app.commands import bench_quality as command
+
+    wish = command.Wish(
+        data=data,
+        limit=limit,
+        num_passages=passages,
+        treatments=strategies or command.DEFAULT_TREATMENTS,
+        ratios=ratios or command.DEFAULT_RATIOS,
+        order=order,
+        results=results,
+    )
+    command.run({"model": model}, Terminal(quiet=quiet), wish=wish)
+
+
 def main() -> None:
     """The `steep` command."""
     show_warnings()
@@ -292,10 +366,15 @@ def exit_code_of(command: Callable[[], object]) -> int:
         return INTERRUPTED
     except Exception as error:
         code = _known_exit_code(error)
-        if code is None:
-            raise
-        Terminal().complaint(message_of(error))
-        return code
+        if code is not None:
+            Terminal().complaint(message_of(error))
+            return code
+        from app.index_blame import blamed_on_index
+
+        if blamed := blamed_on_index(error):
+            Terminal().complaint(message_of(blamed))
+            return FAILED
+        raise
     return 0
 
 

@@ -17,7 +17,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from app.formats.registry import ReadFile
 from app.locations import Locations
 from app.reader import DocumentReader
 from app.wording import counted
+from storage import private_folder
 from storage.errors import UnknownFolder
 from storage.index import Index
 from storage.store import StateStore
@@ -79,8 +80,8 @@ IndexEvent = FileSeen | FileGone | FolderProblem
 @contextmanager
 def indexing_lock(locations: Locations) -> Iterator[None]:
     """Hold the right to index; raises `AlreadyRunning` at once if another process has it."""
-    locations.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = FileLock(locations.index_lock, timeout=0)
+    private_folder.make(locations.data_dir)
+    lock = FileLock(locations.index_lock, timeout=0, mode=private_folder.FILE_MODE)
     try:
         lock.acquire()
     except Timeout:
@@ -116,11 +117,13 @@ class Indexer:
         reader: DocumentReader,
         count_tokens: Callable[[str], int],
         chunk_tokens: int,
+        *,
+        follow_links: bool = False,
     ) -> None:
         self._index, self._store, self._reader = index, store, reader
         self._count_tokens, self._chunk_tokens = count_tokens, chunk_tokens
+        self._follow_links = follow_links
         self._cut_as = f"cut{CUT_VERSION}-{chunk_tokens}-"
-        self._holds_deleted_text = False
 
     def sweep(self, folders: Iterable[Folder] | None = None) -> Iterator[IndexEvent]:
         """Look through whole folders, all if none are given."""
@@ -135,20 +138,19 @@ class Indexer:
                 yield FolderProblem(problem.path, problem.reason)
         yield from self._take_files(looked_at)
         yield from self._forget_missing(looked_at)
-        if self._holds_deleted_text:
+        if self._index.holds_deleted_text():
             self._store.purge_unlinked()
 
     def compact(self) -> bool:
         """Clear deleted text from the index's files; False if there was none. Seconds per 100 MB of text."""
-        if not self._holds_deleted_text:
+        if not self._index.holds_deleted_text():
             return False
         self._index.compact()
-        self._holds_deleted_text = False
         return True
 
     def _look_at(self, folder: Folder, path: Path) -> _Place:
         documents = self._index.documents(folder.id, below=None if path == folder.path else path)
-        result = scan(folder.path, below=path)
+        result = scan(folder.path, below=path, follow_links=self._follow_links)
         if documents and path == folder.path and _is_empty(path):
             # What an unplugged drive leaves behind. Reading all of it again would take hours.
             reason = (
@@ -199,9 +201,13 @@ class Indexer:
             while waiting and (len(waiting) == _READ_AHEAD_FILES or num_bytes + found.num_bytes > _READ_AHEAD_BYTES):
                 num_bytes -= waiting[0][1].num_bytes
                 yield waiting.popleft()
-            waiting.append((place, found, self._reader.submit(found.path)))
+            waiting.append((place, found, self._reader.submit(self._where_to_read(found.path))))
             num_bytes += found.num_bytes
         yield from waiting
+
+    def _where_to_read(self, path: Path) -> Path:
+        """Readers open no links: those that the scan followed are followed here."""
+        return path.resolve() if self._follow_links and path.is_symlink() else path
 
     def _take(self, place: _Place, found: FoundFile, reading: Future[ReadFile]) -> str | None:
         """Put what was read into the index; returns why it could not be read."""
@@ -228,15 +234,12 @@ class Indexer:
         chunks = cut(document, self._count_tokens, self._chunk_tokens)
         version = DocumentVersion(found.path, read.num_bytes, read.mtime_ns, self._cut_as + digest, document.title)
         self._keep(lambda: self._index.put_document(folder_id, version, chunks))
-        self._holds_deleted_text |= found.path in place.known
         return None
 
     def _keep(self, write: Callable[[], None]) -> None:
         """Write, unless somebody stopped watching the folder meanwhile."""
-        try:
+        with suppress(UnknownFolder):
             write()
-        except UnknownFolder:
-            self._holds_deleted_text = True
 
     # --- files that are not
 
@@ -245,7 +248,6 @@ class Indexer:
             present = {found.path for found in place.result.files}
             for path in place.known:
                 if path not in present and place.is_gone(path) and self._index.remove_document(path):
-                    self._holds_deleted_text = True
                     yield FileGone(path)
 
 

@@ -46,7 +46,7 @@ def asking(locations: Locations) -> Iterator[None]:
     """Hold this while a question is answered."""
     private_folder.make(locations.questions_dir)
     path = locations.questions_dir / f"{os.getpid()}-{next(_numbers)}.lock"
-    lock = FileLock(path)
+    lock = FileLock(path, mode=private_folder.FILE_MODE)
     try:
         with lock:
             yield
@@ -65,7 +65,7 @@ def somebody_asks(locations: Locations) -> bool:
 
 def _is_held(path: Path) -> bool:
     try:
-        with FileLock(path, timeout=0):
+        with FileLock(path, timeout=0, mode=private_folder.FILE_MODE):
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - path.stat().st_mtime > _STALE_SECONDS:
                     path.unlink()

@@ -5,6 +5,7 @@ or variable is an error that names it, so that a typing mistake is not silently 
 """
 
 import difflib
+import math
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -68,6 +69,9 @@ class Settings:
     budget_gb: float = 0.0
     """Gigabytes that chunk states and conversations' memories may take on disk, of all models together; 0: a tenth of
     the free disk, 50 at most."""
+    follow_links: bool = False
+    """Whether symbolic links that lead out of a watched folder are followed. What changes behind one is found when the
+    folder is looked through: at the start, and every hour."""
     chunk_tokens: int = 512
     """Tokens of one chunk, at most. Changing it cuts, and so steeps, all documents again."""
     max_answer_tokens: int = 256
@@ -123,7 +127,7 @@ def _from_file(path: Path) -> dict[str, object]:
         return tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, and brackets in brackets
         raise SettingsInvalid(f"{path} is not valid TOML: {error}") from error
     except OSError as error:
         raise SettingsInvalid(f"cannot read {path}: {error.strerror}") from error
@@ -145,7 +149,7 @@ def _checked(key: str, value: object, where: str) -> Value | Keys:
     if wanted is tuple:
         return _table(key, value, where)
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = float(value) if abs(value) < 1 << 1000 else math.inf
     if not isinstance(value, wanted) or isinstance(value, bool) != (wanted is bool):
         raise SettingsInvalid(f"{key} ({where}) must be {_name(wanted)}; got {value!r}")
     assert isinstance(value, str | int | float | bool)

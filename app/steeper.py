@@ -3,32 +3,39 @@
 The thread "steep-steeper" asks the index for a few chunks at a time, so that a document that was just saved comes soon,
 and waits for the compute thread to encode them. `Steeper.wake` tells it that there may be more to do. What it does
 arrives through `tell`, called on its thread: hand it on, do not work there.
+
+It steeps within the budget (`app.budget`): when that is full of what is worth as much, it says so once, and looks again
+when something has changed, and now and then.
 """
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.budget import Room
+from app.locations import Locations
 from app.prompt_chunks import context_chunks
+from app.settings import Settings
 from app.wiring import Engine
 from engine.owner import Owner
-from storage.errors import StorageError
+from storage.errors import StorageError, StoreUnusable
 from storage.index import Index
+from storage.store import StateStore
 from storage.values import StoredChunk
 
 if TYPE_CHECKING:
-    from engine.requests import SteepDone, Steeped
+    from engine.requests import ContextChunk, SteepDone, Steeped
     from engine.runtime import Job
 
 _NUM_CHUNKS = 4
 """Chunks asked for at a time: some seconds on a CPU, which is how long a new document waits at most."""
 
 _RETRY_SECONDS = 30.0
-"""After a disk that was full, or an index that was locked."""
+"""After a disk that was full, an index that was locked, or a budget without room, which the free disk may decide."""
 
 _logger = logging.getLogger(__name__)
 
@@ -57,8 +64,10 @@ SteeperEvent = ChunkSteeped | SteepingTrouble
 class Steeper(Owner):
     """See the module. `wake` and `close` from any thread; does nothing where the model cannot be blended."""
 
-    def __init__(self, index_file: Path, engine: Engine, tell: Callable[[SteeperEvent], None]) -> None:
-        self._index_file, self._engine, self._tell = index_file, engine, tell
+    def __init__(
+        self, locations: Locations, settings: Settings, engine: Engine, tell: Callable[[SteeperEvent], None]
+    ) -> None:
+        self._locations, self._settings, self._engine, self._tell = locations, settings, engine, tell
         self._unfit: set[int] = set()
         self._awake, self._ended = threading.Event(), threading.Event()
         self._lock = threading.Lock()  # guards _job
@@ -95,43 +104,76 @@ class Steeper(Owner):
         except BaseException as error:  # noqa: BLE001 - raised by `check`
             self._failure = error
 
+    def _opened_index(self) -> Index | None:
+        """Tried again and again, since a full disk is in the way of opening it; None: the steeper is closed."""
+        while not self._ended.is_set():
+            try:
+                return Index(self._locations.index_file)
+            except StoreUnusable as error:
+                self._tell(SteepingTrouble(str(error)))
+                self._ended.wait(_RETRY_SECONDS)
+        return None
+
     def _run(self) -> None:
-        with Index(self._index_file) as index:
+        opened = self._opened_index()
+        if opened is None:
+            return
+        with opened as index:
+            states_dir = self._locations.states_dir
+            room = Room(index, StateStore(states_dir, index), self._settings, states_dir)
+            is_full = False
             while not self._ended.is_set():
                 try:
+                    room.settle()  # the budget may be a smaller one than yesterday
                     waiting = self._waiting(index)
-                    self._steep(waiting)
+                    fitting = self._fitting(waiting)
+                    admitted = self._admitted(room, fitting)
+                    if fitting and not admitted and not is_full:
+                        self._tell(
+                            SteepingTrouble(room.full_notice(index.backlog(self._engine.fingerprint).num_chunks))
+                        )
+                    is_full = bool(fitting and not admitted)
+                    self._steep(admitted, {chunk.id: chunk.document_path for chunk in waiting}, room)
                 except StorageError as error:
                     self._tell(SteepingTrouble(str(error)))
                     self._ended.wait(_RETRY_SECONDS)
                     continue
-                if not waiting:
-                    self._awake.wait()
+                if not waiting or is_full:
+                    self._awake.wait(_RETRY_SECONDS if is_full else None)
                     self._awake.clear()
 
     def _waiting(self, index: Index) -> list[StoredChunk]:
         listed = index.chunks_without_state(self._engine.fingerprint, _NUM_CHUNKS + len(self._unfit))
         return [chunk for chunk in listed if chunk.id not in self._unfit]
 
-    def _steep(self, waiting: list[StoredChunk]) -> None:
-        from engine.errors import Cancelled, EngineError
-        from engine.requests import Steeped, SteepRequest
-
-        paths = {chunk.id: chunk.document_path for chunk in waiting}
+    def _fitting(self, waiting: list[StoredChunk]) -> "tuple[ContextChunk, ...]":
+        """Those that are not too long for the model."""
         chunks = context_chunks(self._engine.ready.frame, waiting)
         fitting = tuple(chunk for chunk in chunks if len(chunk.token_ids) <= self._engine.longest_chunk)
         self._leave_out({chunk.chunk_id for chunk in chunks}.difference(chunk.chunk_id for chunk in fitting))
+        return fitting
+
+    def _admitted(self, room: Room, chunks: "tuple[ContextChunk, ...]") -> "tuple[ContextChunk, ...]":
+        if not chunks:
+            return ()
+        return room.admit(chunks, self._engine.fingerprint, len(self._engine.ready.frame.preamble))
+
+    def _steep(self, chunks: "tuple[ContextChunk, ...]", paths: Mapping[int, Path], room: Room) -> None:
+        from engine.errors import Cancelled, EngineError
+        from engine.requests import Steeped, SteepRequest
+
         with self._lock:
-            if self._ended.is_set() or not fitting:
+            if self._ended.is_set() or not chunks:
                 return
-            self._job = self._engine.runtime.steep(SteepRequest(fitting))
+            self._job = self._engine.runtime.steep(SteepRequest(chunks))
         try:
             with suppress(Cancelled):
                 for event in self._job:
                     if isinstance(event, Steeped):
                         self._tell(ChunkSteeped(paths[event.chunk_id], event.num_tokens, event.num_bytes > 0))
+                        room.settle()
         except EngineError as error:
-            self._leave_out(set(paths))
+            self._leave_out({chunk.chunk_id for chunk in chunks})
             self._tell(SteepingTrouble(str(error)))
         finally:
             with self._lock:

@@ -149,7 +149,7 @@ class _WarningLines(logging.Handler):
 
 def show_warnings() -> None:
     """Let the parts' warnings reach the user."""
-    handler = _WarningLines()
+    handler = _WarningLines(logging.WARNING)  # remarks of app and storage are for the log (`app.kept_log`)
     handler.setFormatter(logging.Formatter("warning: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
 

@@ -81,9 +81,10 @@ def keep_up(parts: Parts, engine: Engine, tell: Tell, stop: threading.Event) -> 
         rest = stack.enter_context(QuestionsFirst(parts.locations, parts.settings, engine.runtime))
         reader = stack.enter_context(DocumentReader())
         count_tokens, chunk_tokens = engine.ready.frame.vocabulary.count, parts.settings.chunk_tokens
-        indexer = Indexer(parts.index, parts.store, reader, count_tokens, chunk_tokens)
+        follow_links = parts.settings.follow_links
+        indexer = Indexer(parts.index, parts.store, reader, count_tokens, chunk_tokens, follow_links=follow_links)
         loop = _Loop(parts, engine, indexer, watcher, dense, rest, tell, stop)
-        loop.steeper = stack.enter_context(Steeper(parts.locations.index_file, engine, loop.tell_of_steeping))
+        loop.steeper = stack.enter_context(Steeper(parts.locations, parts.settings, engine, loop.tell_of_steeping))
         while not stop.is_set():
             loop.turn()
         loop.clear_deleted_text()

@@ -11,7 +11,7 @@ saves.
 
 Any thread, any number of processes. A folder of chunk files belongs to one machine: `remove_stray` asks this
 machine whether a writer is alive. Errors: OSError from the system, FileNotFoundError for a missing file,
-ChunkFileInvalid (with the path) for bytes that cannot be believed.
+ChunkFileInvalid (with the path) for bytes that cannot be believed, its ChunkFileTooNew for a later version's.
 """
 
 import contextlib
@@ -21,42 +21,78 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from io import FileIO
 from pathlib import Path
 
 from storage import private_folder
-from storage.chunk_format import MAX_NUM_BYTES, MIN_NUM_BYTES, Buffer, decode, encode
+from storage.chunk_format import (
+    MAX_NUM_BYTES,
+    MIN_NUM_BYTES,
+    NUM_PREFIX_BYTES,
+    Buffer,
+    check_version,
+    decode,
+    encode,
+)
 from storage.errors import ChunkFileInvalid
 from storage.values import ChunkState, StateKey
 
 STRAY_AGE_SECONDS = 3600
 """A temporary older than this is nobody's: writing gigabytes takes minutes. Covers process ids used again."""
 
+PIECE_BYTES = 4 << 20
+"""Read at a time, so that reading can be broken off: 4 ms of a slow disk. Sane: 1 to 64 MiB."""
+
 _TEMPORARY_NAME = re.compile(r"\..+\.(?P<pid>[0-9]+)\.[0-9a-f]{16}\.tmp")
 
 
 def write(path: Path, state: ChunkState) -> None:
     """Puts the state at `path`, replacing what is there; durable on return. ValueError: see `encode`."""
+    with beside(path, state) as place:
+        place()
+
+
+@contextlib.contextmanager
+def beside(path: Path, state: ChunkState) -> Generator[Callable[[], None]]:
+    """Writes the state beside `path`, durably; the block calls what it gets to put it there, which takes milliseconds.
+    What was not put there is removed at the end. ValueError: see `encode`."""
     buffers = encode(state)
     private_folder.make(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(8)}.tmp")
+
+    def place() -> None:
+        temporary.replace(path)
+        private_folder.sync(path.parent)
+
     try:
         _write_new(temporary, buffers)
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):  # the first error is the one to tell
+        yield place
+    finally:
+        with contextlib.suppress(OSError):  # it has its name; or the first error is the one to tell
             temporary.unlink()
-        raise
-    private_folder.sync(path.parent)
 
 
-def read(path: Path, expected: StateKey) -> ChunkState:
+Allocate = Callable[[int], bytearray | memoryview]
+"""Memory of at least so many bytes that nobody else uses, for a file to be read into."""
+
+Pace = Callable[[int], None]
+"""Called with the bytes of each piece that was read; it may wait, or raise to break the reading off."""
+
+
+def read(path: Path, expected: StateKey, allocate: Allocate = bytearray, pace: Pace = lambda _: None) -> ChunkState:
     """The checked state at `path`; its blob is a writable view of memory that nobody else holds."""
     try:
-        return decode(_read_all(path), expected)
+        return decode(_read_all(path, allocate, pace), expected)
     except ChunkFileInvalid as error:
-        raise ChunkFileInvalid(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error
+
+
+def check_is_ours(path: Path) -> None:
+    """Raises ChunkFileTooNew if a newer version wrote the file, which is then not ours to replace in silence; reads its
+    beginning only. A file that is missing or cannot be read is nobody's."""
+    with contextlib.suppress(OSError), _opened(path) as file:
+        check_version(file.read(NUM_PREFIX_BYTES) or b"")
 
 
 def remove(path: Path) -> None:
@@ -89,25 +125,32 @@ def _write_new(path: Path, buffers: tuple[Buffer, ...]) -> None:
         os.fsync(file.fileno())
 
 
-def _read_all(path: Path) -> bytearray:
-    with path.open("rb", buffering=0) as file:
+def _opened(path: Path) -> FileIO:
+    """For reading; a pipe that somebody put there does not keep us waiting."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    return FileIO(os.open(path, flags))
+
+
+def _read_all(path: Path, allocate: Allocate, pace: Pace) -> memoryview:
+    with _opened(path) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise ChunkFileInvalid("not a regular file")
         # Before the allocation: its size must not be up to whoever damaged the file.
         if not MIN_NUM_BYTES <= status.st_size <= MAX_NUM_BYTES:
+            check_version(file.read(NUM_PREFIX_BYTES) or b"")
             raise ChunkFileInvalid(f"expected {MIN_NUM_BYTES} to {MAX_NUM_BYTES} bytes, the file has {status.st_size}")
-        data = bytearray(status.st_size)
-        _fill(memoryview(data), file)
-    return data
+        view = memoryview(allocate(status.st_size)).cast("B")[: status.st_size]
+        _fill(view, file, pace)
+    return view
 
 
-def _fill(view: memoryview, file: FileIO) -> None:
-    """One read returns at most 2 GiB on Linux, and less than asked for whenever it likes."""
+def _fill(view: memoryview, file: FileIO, pace: Pace) -> None:
+    """Piece by piece; one read may return less than asked for whenever it likes."""
     num_read = 0
     while num_read < view.nbytes:
         try:
-            num_new = file.readinto(view[num_read:])
+            num_new = file.readinto(view[num_read : num_read + PIECE_BYTES])
         except OSError as error:
             if error.errno == errno.EIO:  # a bad sector is damage to this file, not the end of the store
                 raise ChunkFileInvalid(f"cannot be read: {error.strerror}") from error
@@ -115,6 +158,7 @@ def _fill(view: memoryview, file: FileIO) -> None:
         if not num_new:
             raise ChunkFileInvalid(f"ended at {num_read} bytes, expected {view.nbytes}: cut short while read")
         num_read += num_new
+        pace(num_new)
 
 
 def _is_stray(path: Path, pid: int) -> bool:

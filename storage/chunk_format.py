@@ -23,7 +23,8 @@ GPU can take it as it lies; 4096 is the page and sector size of the machines thi
 elsewhere).
 
 The magic and the version keep their places in every later version. A version is never changed once shipped:
-its golden bytes stay in the tests. A reader takes the versions it knows and calls the rest invalid.
+its golden bytes stay in the tests. A reader takes the versions it knows. Of a later one it knows nothing
+but that: ChunkFileTooNew, unless the checksum says that the version alone was damaged.
 
 Sizes are capped (MAX_NUM_TOKENS, MAX_NUM_BYTES) so that a damaged size cannot ask for the machine's memory.
 """
@@ -34,7 +35,7 @@ from typing import NamedTuple, cast
 import xxhash
 
 from storage.content_key import NUM_DIGEST_BYTES, NUM_FINGERPRINT_BYTES, state_key, token_bytes
-from storage.errors import ChunkFileInvalid
+from storage.errors import ChunkFileInvalid, ChunkFileTooNew
 from storage.values import ChunkState, StateKey
 
 MAGIC = b"\x89STEEP\r\n"
@@ -52,6 +53,10 @@ MAX_NUM_TOKENS = 1 << 20
 MAX_NUM_BYTES = 16 << 30
 """A chunk's state takes 6 to 160 MB, a long preamble's below 2 GB; more than 16 GiB is damage."""
 
+NUM_PREFIX_BYTES = 12
+"""Magic and version: what `check_version` asks for."""
+
+_PREFIX = struct.Struct("<8sI")
 _HEADER = struct.Struct(f"<8sII{NUM_FINGERPRINT_BYTES}s{NUM_DIGEST_BYTES}sIqQQ")
 
 Buffer = bytes | bytearray | memoryview
@@ -83,11 +88,14 @@ def encode(state: ChunkState) -> tuple[Buffer, ...]:
 
 
 def decode(data: Buffer, expected: StateKey) -> ChunkState:
-    """The state in a file's bytes, every byte checked. Raises ChunkFileInvalid for anything else.
+    """The state in a file's bytes, every byte checked. Raises ChunkFileInvalid for anything else, ChunkFileTooNew for
+    what a newer version of the program wrote.
 
     The blob of the answer is a view of `data`: as writable as it is, and it keeps `data` alive.
     """
     view = memoryview(data).cast("B")
+    if not _is_damaged_version(view):
+        check_version(view)
     header = _read_header(view)
     _check_sizes(header, view.nbytes)
     _check_checksum(view)
@@ -96,6 +104,18 @@ def decode(data: Buffer, expected: StateKey) -> ChunkState:
     _check_key(header, token_ids, expected)
     blob = view[header.blob_offset : header.blob_offset + header.num_blob_bytes]
     return ChunkState(expected, token_ids, blob, header.start_position)
+
+
+def check_version(prefix: Buffer) -> None:
+    """Raises ChunkFileTooNew if a file that begins so is of a later version than those known here."""
+    if len(prefix) < NUM_PREFIX_BYTES:
+        return
+    magic, version = _PREFIX.unpack_from(prefix)
+    if magic == MAGIC and version > max(KNOWN_VERSIONS):
+        raise ChunkFileTooNew(
+            f"format version {version} is not among those known here {KNOWN_VERSIONS}: "
+            "written by a newer version of the program"
+        )
 
 
 def num_file_bytes(state: ChunkState) -> int:
@@ -143,11 +163,22 @@ def _read_header(view: memoryview) -> _Header:
     if header.magic != MAGIC:
         raise ChunkFileInvalid(f"not a chunk file: starts with {header.magic.hex()}, expected {MAGIC.hex()}")
     if header.version not in KNOWN_VERSIONS:
-        raise ChunkFileInvalid(
-            f"format version {header.version} is not among those known here {KNOWN_VERSIONS}: "
-            "written by a newer version of the program, or damaged"
-        )
+        raise ChunkFileInvalid(f"there is no format version {header.version}: damaged")
     return header
+
+
+def _is_damaged_version(view: memoryview) -> bool:
+    """Whether all is as one of the versions known here has it, but for the version."""
+    if view.nbytes < MIN_NUM_BYTES or _PREFIX.unpack_from(view)[1] in KNOWN_VERSIONS:
+        return False
+    trailer = bytes(view[-NUM_TRAILER_BYTES:])
+    return any(_checksum_as(view, version) == trailer for version in KNOWN_VERSIONS)
+
+
+def _checksum_as(view: memoryview, version: int) -> bytes:
+    checksum = xxhash.xxh3_128(_PREFIX.pack(MAGIC, version))
+    checksum.update(view[NUM_PREFIX_BYTES:-NUM_TRAILER_BYTES])
+    return checksum.digest()
 
 
 def _check_sizes(header: _Header, num_file_bytes: int) -> None:

@@ -1,7 +1,9 @@
 """The part of the index that keeps conversations: their turns, their search, and which state remembers them.
 
 `Index` is one of these, over the same connection and with the same promises: a method that writes is one transaction,
-rows leave as values, every other thread needs an index of its own. What a turn's account says is not looked into.
+rows leave as values, every other thread needs an index of its own. What a turn's account says is not looked into, but
+for what it quotes of documents (`sources`, their `path`, `quote` and `heading`): that goes with its document, while
+questions and answers are the user's own, and stay.
 
 What the model remembers of a conversation is a state like any other, a file with a row in `states`, of the role
 "conversation". `conversation_states` says whose it is, and `conversation_state_chunks` which chunks' rows it holds.
@@ -16,13 +18,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from storage.columns import any_of, now, storable
+from storage.columns import any_of, now, path_out, storable
 from storage.errors import UnknownConversation
 from storage.excerpt import excerpt
 from storage.search_words import separated
-from storage.values import Conversation, ConversationHit, StateKey, Turn
+from storage.values import Conversation, ConversationHit, Rates, StateKey, Turn
 
 _CONVERSATION_COLUMNS = """conversations.id, conversations.title, conversations.created_at, conversations.changed_at,
     (SELECT count(*) FROM turns WHERE conversation_id = conversations.id), conversations.scope,
@@ -43,6 +45,14 @@ class Remembered(NamedTuple):
     num_turns: int
     transcript: str
     is_doomed: bool
+
+
+class TurnFrom(NamedTuple):
+    """A turn that was answered from some document, and whether it quotes it."""
+
+    conversation_id: int
+    ordinal: int
+    quotes: bool
 
 
 class ConversationIndex(ABC):
@@ -158,11 +168,49 @@ class ConversationIndex(ABC):
             )
             db.execute("UPDATE conversations SET changed_at = ? WHERE id = ?", (now(), turn.conversation_id))
 
-    def _compact_turns(self) -> None:
-        """Clears deleted turns from their search table, and the log; milliseconds, as conversations are small."""
+    def _compact_turns(self) -> bool:
+        """Clears deleted turns from their search table, and the log; milliseconds, as conversations are small.
+
+        False: the log is not cleared, because somebody reads.
+        """
         with self._writing() as db:
             db.execute("INSERT INTO turns_fts(turns_fts) VALUES ('optimize')")
-        self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        ((is_busy, _, _),) = self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        return not is_busy
+
+    def forget_quotes(self) -> int:
+        """Takes out of the turns' accounts what they quote of documents that are not listed any more; returns of how
+        many turns. Costs reading all accounts: 30 ms for 1,000 turns."""
+        if not self._quoting_turns():
+            return 0
+        with self._writing() as db:
+            quoting = self._quoting_turns()
+            db.executemany(
+                "UPDATE turns SET account = ? WHERE id = ?",
+                [(json.dumps(account, separators=(",", ":")), turn_id) for turn_id, account in quoting],
+            )
+        return len(quoting)
+
+    def _quoting_turns(self) -> list[tuple[int, dict[str, Any]]]:
+        """Turns that quote documents that are gone, with their accounts as they are without those quotes."""
+        turns = self._rows("SELECT id, account FROM turns WHERE instr(account, '\"sources\"')")
+        listed = {path_out(row[0]) for row in self._rows("SELECT path FROM documents")} if turns else ()
+        found: list[tuple[int, dict[str, Any]]] = []
+        for turn_id, text in turns:
+            account = _json_object(text)
+            gone = [source for source in _sources(account) if Path(source["path"]) not in listed]
+            if sum(map(_forget_quote, gone)):
+                found.append((turn_id, account))
+        return found
+
+    def turns_from(self, place: Path) -> list[TurnFrom]:
+        """The turns that were answered from a document, or from those in a folder."""
+        found: list[TurnFrom] = []
+        for conversation_id, ordinal, text in self._rows("SELECT conversation_id, ordinal, account FROM turns"):
+            sources = [each for each in _sources(_json_object(text)) if Path(each["path"]).is_relative_to(place)]
+            if sources:
+                found.append(TurnFrom(conversation_id, ordinal, bool(sum(map(_forget_quote, sources)))))
+        return found
 
     def questions(self, limit: int) -> list[str]:
         """What was asked last, in all conversations, the last first; each once."""
@@ -272,14 +320,61 @@ class ConversationIndex(ABC):
 
     # How fast this machine is
 
-    def model_speed(self, fingerprint: str) -> float | None:
-        """Tokens per second of exact computing that were seen last."""
-        rows = self._rows("SELECT prefill_tokens_per_s FROM model_speeds WHERE fingerprint = ?", fingerprint)
-        return rows[0][0] if rows else None
+    # --- how fast models are
 
-    def put_model_speed(self, fingerprint: str, prefill_tokens_per_s: float) -> None:
+    def rates(self, fingerprint: str, device: str) -> Rates | None:
+        """What was measured of a model on a device; None before anything was."""
+        rows = self._rows(
+            "SELECT prefill_ms_per_token, prefill_ms_per_cell, read_bytes_per_s, merge_bytes_per_s"
+            " FROM machine_rates WHERE fingerprint = ? AND device = ?",
+            fingerprint,
+            device,
+        )
+        return Rates(*rows[0]) if rows else None
+
+    def put_rates(self, fingerprint: str, device: str, rates: Rates) -> None:
         with self._writing() as db:
-            db.execute("INSERT OR REPLACE INTO model_speeds VALUES (?, ?)", (fingerprint, prefill_tokens_per_s))
+            db.execute(
+                "INSERT OR REPLACE INTO machine_rates VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    fingerprint,
+                    device,
+                    rates.prefill_ms_per_token,
+                    rates.prefill_ms_per_cell,
+                    rates.read_bytes_per_s,
+                    rates.merge_bytes_per_s,
+                ),
+            )
+
+    def model_speeds(self) -> dict[str, float]:
+        """Tokens of a prompt per second of each model that was asked, on its slowest device."""
+        sql = """SELECT fingerprint, 1000 / max(prefill_ms_per_token) FROM machine_rates
+            WHERE prefill_ms_per_token > 0 GROUP BY fingerprint"""
+        return dict(self._rows(sql))
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    """Empty for what is none."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _sources(account: dict[str, Any]) -> list[dict[str, Any]]:
+    listed = account.get("sources")
+    sources = cast("list[Any]", listed) if isinstance(listed, list) else []
+    objects = [cast("dict[str, Any]", source) for source in sources if isinstance(source, dict)]
+    return [source for source in objects if isinstance(source.get("path"), str)]
+
+
+def _forget_quote(source: dict[str, Any]) -> bool:
+    """Whether there was anything to forget."""
+    had_any = bool(source.get("quote") or source.get("heading"))
+    if had_any:
+        source |= {"quote": None, "heading": None}
+    return had_any
 
 
 def _num_chunks_there(db: sqlite3.Connection, chunk_ids: Collection[int]) -> int:
@@ -288,8 +383,15 @@ def _num_chunks_there(db: sqlite3.Connection, chunk_ids: Collection[int]) -> int
 
 
 def _conversation(row: _Row) -> Conversation:
-    scope = tuple(map(Path, json.loads(row[5])))
-    return Conversation(row[0], row[1], row[2], row[3], row[4], scope, row[6])
+    return Conversation(row[0], row[1], row[2], row[3], row[4], _scope_out(row[5]), row[6])
+
+
+def _scope_out(text: str) -> tuple[Path, ...]:
+    """A scope with flipped bytes is none: one conversation that cannot be read must not hide the others."""
+    try:
+        return tuple(map(Path, json.loads(text)))
+    except (ValueError, TypeError):
+        return ()
 
 
 def _scope_in(scope: Iterable[Path]) -> str:

@@ -7,6 +7,7 @@ StorageError
 ├── UnknownFolder       a folder that is not watched
 ├── UnknownConversation a conversation that was deleted
 └── ChunkFileInvalid    a chunk file whose bytes cannot be believed (a miss for callers of the store)
+    └── ChunkFileTooNew a chunk file that a newer version of the program wrote
 """
 
 
@@ -36,3 +37,7 @@ class UnknownConversation(StorageError):
 
 class ChunkFileInvalid(StorageError):
     """A chunk file is damaged, foreign or of an unknown version."""
+
+
+class ChunkFileTooNew(ChunkFileInvalid):
+    """A chunk file of a later format version: not to be read here, and not to be removed as damaged."""

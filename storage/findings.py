@@ -23,8 +23,18 @@ class FindingKind(StrEnum):
     """A chunk file that the index does not list."""
     UNUSED_FOLDER = "unused_folder"
     """A folder of a fingerprint that the index does not mention."""
+    LOST_VECTORS = "lost_vectors"
+    """Vectors that the index lists, behind the end of their file."""
+    UNUSED_VECTORS = "unused_vectors"
+    """Vectors of texts that are gone, left by a purge that never came."""
+    UNUSED_FILE = "unused_file"
+    """A file of vectors of a model that the index does not mention."""
     NOT_PRIVATE = "not_private"
     DAMAGED_FILE = "damaged_file"
+    FOREIGN_BLOB = "foreign_blob"
+    """A whole chunk file whose state is not built as a state of these tokens, or as the others of its model."""
+    NEWER_FILE = "newer_file"
+    """A chunk file that a newer version of the program wrote."""
     UNREADABLE_FILE = "unreadable_file"
 
 

@@ -18,7 +18,8 @@ their states: `unlinked_states` lists them, now or after a kill, until the files
 `forget_unlinked` was called.
 
 Private text: the file and its folder are for the owner only (0600, 0700), deleted rows are overwritten
-(secure_delete), and `compact` clears what full text search and the log still hold of deleted text.
+(secure_delete), and `compact` clears what full text search and the log still hold of deleted text. That there is such
+text is noted with its deletion (`holds_deleted_text`), so that a killed program's is cleared by the next one.
 
 Errors: StoreUnusable for what SQLite or the system refuse (full, read-only, damaged, locked for 30 s),
 IndexTooNew, FolderConflict, UnknownFolder. sqlite3.ProgrammingError and IntegrityError are our mistakes and
@@ -43,6 +44,7 @@ from storage.columns import any_of, as_json, inside, now, path_in, path_out, sto
 from storage.content_key import text_digest
 from storage.conversation_index import IS_DOOMED, ConversationIndex
 from storage.errors import FolderConflict, IndexTooNew, StoreUnusable, UnknownFolder
+from storage.eviction import HALF_LIFE_SECONDS, faded
 from storage.search_words import name_words, separated
 from storage.values import (
     Backlog,
@@ -53,6 +55,7 @@ from storage.values import (
     DocumentVersion,
     Folder,
     Hit,
+    KeptState,
     StateKey,
     StateRole,
     StoreCounts,
@@ -66,12 +69,20 @@ BUSY_TIMEOUT_SECONDS = 30
 HEADING_WEIGHT = 2.0
 """A word in a heading counts as two in the text: headings say what a passage is about. Sane: 1 to 5."""
 
+PAGE_BYTES = 16384
+"""Of a new index. A chunk's row takes 2 to 3 KB, mostly text. A page of 4096 bytes, SQLite's usual, holds one of them
+and leaves 1.7 KB empty; of 8192, three (0.6 KB each); of this size, six or seven (0.3 KB). Each change writes whole
+pages: 100 KB for a chunk's state, beside its megabytes."""
+
 NAME_WEIGHT = 1.0
 """A word in the document's name counts as one in the text. Over 1,679 sections of a tutorial, questions made of a
 section's heading found it among the first ten hits in 87 of 100 cases (0: 76, 0.5: 87, 3: 86), questions that name the
 document and two of its words in 99 (0: 92, 3: 99), questions that do not name it in 84 (0: 84, 3: 82)."""
 
 _Row = tuple[Any, ...]
+
+# `PRAGMA user_version`, which SQLite leaves to programs, says whether text was deleted since `compact`.
+_ALL_CLEARED, _TEXT_DELETED, _LOG_TO_BE_CLEARED = 0, 1, 2
 
 _CREATION = threading.Lock()
 
@@ -87,6 +98,14 @@ _UNLINKED = f"""(role = 'chunk' AND NOT EXISTS (
 OR role = 'conversation' AND NOT EXISTS (
     SELECT 1 FROM conversation_states AS remembered
     WHERE remembered.fingerprint = states.fingerprint AND remembered.digest = states.digest AND NOT {IS_DOOMED}))"""  # noqa: S608
+
+_IS_PINNED = """EXISTS (
+    SELECT 1 FROM chunk_states AS link JOIN chunks ON chunks.id = link.chunk_id
+    JOIN documents ON documents.id = chunks.document_id
+    WHERE link.fingerprint = states.fingerprint AND link.digest = states.digest AND documents.is_pinned)"""
+
+_RECENCY = "max(documents.last_used_at, documents.mtime_ns / 1000000000)"
+"""When a document was last used or changed: what was used or changed last is what will be asked for next."""
 
 _WITHOUT_STATE = """NOT EXISTS (
     SELECT 1 FROM chunk_states AS link WHERE link.chunk_id = chunks.id AND link.fingerprint = ?1)"""
@@ -105,7 +124,7 @@ _ADVICE = {
     sqlite3.SQLITE_READONLY: "It is read-only: make the file and its folder writable.",
     sqlite3.SQLITE_BUSY: "Another program keeps it locked: stop that one and try again.",
 }
-_OTHER_ADVICE = "Check that the file and its folder can be read and written."
+_OTHER_ADVICE = "Check the free space of its disk, and that the file and its folder can be read and written."
 
 
 class Index(ConversationIndex):
@@ -154,12 +173,13 @@ class Index(ConversationIndex):
     def remove_folder(self, path: Path) -> tuple[StateKey, ...]:
         """Stops watching, forgets the folder's documents; returns the states that nothing uses any more.
 
-        Their rows stay until the files are gone (see the module): `StateStore.purge_unlinked` does both.
+        Their rows stay until the files are gone (see the module): `StateStore.purge_unlinked` does both. `compact` at
+        the end clears what the deleted text left.
         """
         with self._writing() as db:
             if not db.execute("DELETE FROM folders WHERE path = ?", (path_in(path),)).rowcount:
                 raise UnknownFolder(self._unknown_folder(path))
-        self.compact()
+            _note_deletion(db, _TEXT_DELETED)
         return tuple(self.unlinked_states())
 
     def _unknown_folder(self, path: Path) -> str:
@@ -183,6 +203,11 @@ class Index(ConversationIndex):
             folder_id,
             *places,
         )
+        return [_document(row) for row in rows]
+
+    def unreadable_documents(self) -> list[Document]:
+        """Those that could not be read, by path."""
+        rows = self._rows(f"SELECT {_DOCUMENT_COLUMNS} FROM documents WHERE error IS NOT NULL ORDER BY path")  # noqa: S608
         return [_document(row) for row in rows]
 
     def document(self, path: Path) -> Document | None:
@@ -210,6 +235,7 @@ class Index(ConversationIndex):
         with self._writing() as db:
             document_id = _put_version(db, folder_id, version, error=None)
             _replace_chunks(db, document_id, chunks, name_words(version.title, version.path))
+            _warm_states(db, document_id, min(now(), version.mtime_ns // 10**9))
 
     def fail_document(self, folder_id: int, version: DocumentVersion, error: str) -> None:
         """Lists the document with the reason why it could not be read, and without chunks."""
@@ -220,17 +246,32 @@ class Index(ConversationIndex):
     def remove_document(self, path: Path) -> bool:
         """Forgets the document and its chunks; False when it was not there. States: as in `remove_folder`."""
         with self._writing() as db:
+            _note_deletion(db, _TEXT_DELETED)
             return bool(db.execute("DELETE FROM documents WHERE path = ?", (path_in(path),)).rowcount)
 
     def compact(self) -> None:
-        """Clears deleted text from the search index and the write-ahead log, which keep it until rewritten.
+        """Clears deleted text from the search index and the write-ahead log, which keep it until rewritten, and from
+        the accounts of conversations, which quote it.
 
         Takes about two seconds per 100 MB of text: once after many removals. If somebody reads meanwhile, the
         log is cleared by a later call, or when the last connection closes.
         """
+        self.forget_quotes()
         with self._writing() as db:
             db.execute("INSERT INTO chunks_fts(chunks_fts) VALUES ('optimize')")
-        self._compact_turns()
+            _note_deletion(db, _LOG_TO_BE_CLEARED)
+        with _sqlite_errors(self.path):
+            # The search table was written anew, and as much is free now. A script, because `execute` frees one page.
+            self._connection.executescript("PRAGMA incremental_vacuum")
+        if not self._compact_turns():
+            return
+        with self._writing() as db:
+            if _noted_deletion(db) == _LOG_TO_BE_CLEARED:  # and no text was deleted meanwhile
+                _note_deletion(db, _ALL_CLEARED)
+
+    def holds_deleted_text(self) -> bool:
+        """Whether text of documents was deleted since the last `compact` that cleared everything."""
+        return self._rows("PRAGMA user_version")[0][0] != _ALL_CLEARED
 
     # Chunks
 
@@ -305,8 +346,7 @@ class Index(ConversationIndex):
         rows = self._rows(
             f"""SELECT {_CHUNK_COLUMNS} FROM chunks JOIN documents ON documents.id = chunks.document_id
             WHERE {_WITHOUT_STATE}
-            ORDER BY documents.is_pinned DESC, max(documents.last_used_at, documents.mtime_ns / 1000000000) DESC,
-                documents.id, chunks.ordinal
+            ORDER BY documents.is_pinned DESC, {_RECENCY} DESC, documents.id, chunks.ordinal
             LIMIT ?2""",  # noqa: S608
             fingerprint,
             limit,
@@ -360,19 +400,30 @@ class Index(ConversationIndex):
         return [_standing(row) for row in rows]
 
     def pin(self, paths: Iterable[Path], pinned: bool) -> None:
-        """Whether documents are steeped before the others, and give room last; unknown ones are left out."""
+        """Whether documents are steeped before the others, and keep their states; unknown ones are left out."""
         with self._writing() as db:
             db.executemany(
                 "UPDATE documents SET is_pinned = ? WHERE path = ?", [(int(pinned), path_in(path)) for path in paths]
             )
 
-    def note_use(self, chunk_ids: Iterable[int]) -> None:
-        """Notes that an answer was made from these chunks, now: their documents count as recently used."""
+    def note_use(self, chunk_ids: Iterable[int], fingerprint: str) -> None:
+        """Notes that a model made an answer from these chunks, now: one more use of each one's state, and all states of
+        their documents count as recently used. One transaction: call it once per answer, after it."""
+        moment, ids = now(), json.dumps(list(chunk_ids))
         with self._writing() as db:
-            db.executemany(
-                """UPDATE documents SET last_used_at = ?
-                WHERE id = (SELECT document_id FROM chunks WHERE id = ?)""",
-                [(now(), chunk_id) for chunk_id in chunk_ids],
+            used = "SELECT document_id FROM chunks WHERE id IN (SELECT value FROM json_each(?))"
+            document_ids = [row[0] for row in db.execute(f"{used} GROUP BY document_id", (ids,))]
+            for document_id in document_ids:
+                db.execute("UPDATE documents SET last_used_at = ? WHERE id = ?", (moment, document_id))
+                _warm_states(db, document_id, moment, fingerprint)
+            db.execute(
+                """UPDATE states SET num_hits = num_hits + 1 WHERE fingerprint = ?1 AND digest IN (
+                    SELECT digest FROM chunk_states WHERE fingerprint = ?1 AND chunk_id IN (
+                        SELECT value FROM json_each(?2)))""",
+                (fingerprint, ids),
+            )
+            db.execute(
+                "UPDATE states SET last_used_at = ? WHERE role = 'preamble' AND fingerprint = ?", (moment, fingerprint)
             )
 
     # States
@@ -382,17 +433,23 @@ class Index(ConversationIndex):
     ) -> None:
         """Notes that a state's file is there and links chunks to it, skipping those that are gone meanwhile.
 
-        A state once recorded as a preamble stays one.
+        It counts as used when its documents were last used or changed: what waited longest to be steeped, because it is
+        worth least, must not look newest. A state once recorded as a preamble stays one.
         """
+        chunk_ids = list(chunk_ids)
         with self._writing() as db:
             db.execute(
-                """INSERT INTO states(
+                f"""INSERT INTO states(
                     fingerprint, digest, role, num_tokens, num_bytes, created_at, last_used_at)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
+                SELECT ?1, ?2, ?3, ?4, ?5, ?6, coalesce(min(?6, max({_RECENCY})), ?6)
+                FROM json_each(?7) AS wanted CROSS JOIN chunks ON chunks.id = wanted.value
+                JOIN documents ON documents.id = chunks.document_id WHERE true
                 ON CONFLICT(fingerprint, digest) DO UPDATE SET
                     role = iif(excluded.role = 'preamble', 'preamble', role),
-                    num_tokens = excluded.num_tokens, num_bytes = excluded.num_bytes""",
-                (key.fingerprint, key.digest, role, num_tokens, num_bytes, now()),
+                    num_tokens = excluded.num_tokens, num_bytes = excluded.num_bytes,
+                    num_hits = faded(num_hits, excluded.last_used_at - last_used_at),
+                    last_used_at = max(last_used_at, excluded.last_used_at)""",  # noqa: S608
+                (key.fingerprint, key.digest, role, num_tokens, num_bytes, now(), json.dumps(chunk_ids)),
             )
             db.executemany(
                 """INSERT INTO chunk_states(chunk_id, fingerprint, digest)
@@ -426,19 +483,14 @@ class Index(ConversationIndex):
                 [(key.fingerprint, key.digest) for key in keys],
             )
 
-    def touch_states(self, keys: Iterable[StateKey]) -> None:
-        """Notes that an answer used the states, now. One transaction: call it once per answer, after it."""
-        with self._writing() as db:
-            db.executemany(
-                """UPDATE states SET last_used_at = ?, num_hits = num_hits + 1
-                WHERE fingerprint = ? AND digest = ?""",
-                [(now(), key.fingerprint, key.digest) for key in keys],
-            )
-
     def unlinked_states(self, unused_since: int | None = None) -> list[StateKey]:
         """States of what is gone, and doomed ones; or those of them that were not used since a moment. No preambles."""
-        sql = f"SELECT fingerprint, digest FROM states WHERE {_UNLINKED} AND (?1 IS NULL OR last_used_at < ?1)"  # noqa: S608
-        return [StateKey(*row) for row in self._rows(sql, unused_since)]
+        rows = self._rows(
+            f"""SELECT fingerprint, digest FROM states
+            WHERE {_UNLINKED} AND (?1 IS NULL OR max(created_at, last_used_at) < ?1)""",  # noqa: S608
+            unused_since,
+        )
+        return [StateKey(*row) for row in rows]
 
     def is_unlinked(self, key: StateKey) -> bool:
         """Whether `unlinked_states` would list it."""
@@ -464,6 +516,75 @@ class Index(ConversationIndex):
     def state_bytes(self) -> dict[StateRole, int]:
         """Bytes of all files on record, by what they are kept for; roles without any are left out."""
         return dict(self._rows("SELECT role, sum(num_bytes) FROM states GROUP BY role"))
+
+    def immovable_bytes(self) -> int:
+        """Bytes of the states that never give room: preambles, and those of pinned documents."""
+        rows = self._rows(
+            """SELECT coalesce(sum(num_bytes), 0) FROM states WHERE role = 'preamble' OR (fingerprint, digest) IN (
+                SELECT link.fingerprint, link.digest
+                FROM documents CROSS JOIN chunks ON chunks.document_id = documents.id
+                CROSS JOIN chunk_states AS link ON link.chunk_id = chunks.id WHERE documents.is_pinned)"""
+        )
+        return rows[0][0]
+
+    def coldest_states(self, limit: int = -1) -> list[KeptState]:
+        """The states that may give room (no preambles, nothing of pinned documents), those used longest ago first; at
+        most `limit`, −1: all."""
+        # Without pinned documents, which is how most people live, nobody's links need to be looked at.
+        has_pinned = self._rows("SELECT EXISTS (SELECT 1 FROM documents WHERE is_pinned)")[0][0]
+        rows = self._rows(
+            f"""SELECT fingerprint, digest, role, num_bytes, num_tokens, last_used_at, num_hits FROM states
+            WHERE role != 'preamble' {f"AND NOT {_IS_PINNED}" if has_pinned else ""}
+            ORDER BY last_used_at LIMIT ?""",  # noqa: S608
+            limit,
+        )
+        return [KeptState(StateKey(*row[:2]), *row[2:]) for row in rows]
+
+    def recencies(self, chunk_ids: Iterable[int]) -> dict[int, tuple[int, bool]]:
+        """Per chunk that is still there: when its document was last used or changed, and whether it is pinned."""
+        rows = self._rows(
+            f"""SELECT chunks.id, {_RECENCY}, is_pinned
+            FROM json_each(?) AS wanted CROSS JOIN chunks ON chunks.id = wanted.value
+            JOIN documents ON documents.id = chunks.document_id""",  # noqa: S608
+            json.dumps(list(chunk_ids)),
+        )
+        return {chunk_id: (recency, bool(is_pinned)) for chunk_id, recency, is_pinned in rows}
+
+    def some_sizes(self, fingerprint: str, limit: int) -> list[tuple[int, int]]:
+        """Tokens and bytes of some of a fingerprint's states."""
+        sql = "SELECT num_tokens, num_bytes FROM states WHERE fingerprint = ? ORDER BY digest LIMIT ?"
+        return [(num_tokens, num_bytes) for num_tokens, num_bytes in self._rows(sql, fingerprint, limit)]
+
+    def owners(self, keys: Iterable[StateKey]) -> dict[StateKey, tuple[Path | int, ...]]:
+        """Whose the states are: paths of documents, numbers of conversations; states of nobody are left out."""
+        wanted = json.dumps([(key.fingerprint, key.digest) for key in keys])
+        found: defaultdict[StateKey, list[Path | int]] = defaultdict(list)
+        wanted_key = "wanted.value ->> 0, wanted.value ->> 1"
+        for fingerprint, digest, path in self._rows(
+            f"""SELECT {wanted_key}, documents.path FROM json_each(?) AS wanted
+            CROSS JOIN chunk_states AS link
+                ON link.fingerprint = wanted.value ->> 0 AND link.digest = wanted.value ->> 1
+            JOIN chunks ON chunks.id = link.chunk_id JOIN documents ON documents.id = chunks.document_id
+            GROUP BY wanted.key, documents.id""",  # noqa: S608
+            wanted,
+        ):
+            found[StateKey(fingerprint, digest)].append(path_out(path))
+        for fingerprint, digest, conversation_id in self._rows(
+            f"""SELECT {wanted_key}, conversation_id FROM json_each(?) AS wanted
+            CROSS JOIN conversation_states AS link
+                ON link.fingerprint = wanted.value ->> 0 AND link.digest = wanted.value ->> 1""",  # noqa: S608
+            wanted,
+        ):
+            found[StateKey(fingerprint, digest)].append(conversation_id)
+        return {key: tuple(whose) for key, whose in found.items()}
+
+    def correct_sizes(self, sizes: Mapping[StateKey, int]) -> None:
+        """Notes how large the files of states really are."""
+        with self._writing() as db:
+            db.executemany(
+                "UPDATE states SET num_bytes = ? WHERE fingerprint = ? AND digest = ?",
+                [(num_bytes, key.fingerprint, key.digest) for key, num_bytes in sizes.items()],
+            )
 
     # Vectors: their numbers are in one matrix file per fingerprint (`storage.vectors`), here is which row is whose
 
@@ -497,6 +618,10 @@ class Index(ConversationIndex):
         """Numbers per row of the fingerprint's file; None before the first vector."""
         rows = self._rows("SELECT dimension FROM vector_files WHERE fingerprint = ?", fingerprint)
         return rows[0][0] if rows else None
+
+    def vector_dimensions(self) -> dict[str, int]:
+        """Numbers per row, of the files of all fingerprints."""
+        return dict(self._rows("SELECT fingerprint, dimension FROM vector_files"))
 
     def forget_vectors(self, fingerprint: str, file_rows: Iterable[int]) -> None:
         """Removes rows whose numbers cannot be believed: their texts are without vector again."""
@@ -582,6 +707,11 @@ class Index(ConversationIndex):
                 erase(fingerprint, dimension, sorted(json.loads(file_rows)))
             return db.execute("DELETE FROM vectors WHERE text_digest IS NULL").rowcount
 
+    def count_unused_vectors(self) -> int:
+        """How many rows `purge_vectors` would free."""
+        sql = f"SELECT count(*) FROM vectors WHERE text_digest IS NULL OR {_UNUSED_VECTOR}"  # noqa: S608
+        return self._rows(sql)[0][0]
+
     # Model files
 
     def model_sha256(self, path: Path, num_bytes: int, mtime_ns: int) -> str | None:
@@ -601,18 +731,33 @@ class Index(ConversationIndex):
                 (path_in(path), num_bytes, mtime_ns, sha256),
             )
 
+    # What is still kept of documents that are gone (`storage.traces`)
+
+    def who_says(self, words: str) -> list[str]:
+        """The documents and conversations that have these very words in their text: at most three."""
+        rows = self._rows(
+            """SELECT path FROM documents WHERE id IN (SELECT document_id FROM chunks WHERE instr(text, ?1))
+            UNION SELECT 'the conversation ' || title FROM conversations WHERE instr(title, ?1) OR id IN (
+                SELECT conversation_id FROM turns WHERE instr(question, ?1) OR instr(answer, ?1))
+            LIMIT 3""",
+            storable(words),
+        )
+        return [str(path_out(row[0])) for row in rows]
+
     # Numbers
 
     def counts(self, fingerprint: str | None = None) -> StoreCounts:
+        # Two conditions, because "?1 IS NULL OR" would keep SQLite from answering out of an index.
+        condition = "?1 IS NULL" if fingerprint is None else "fingerprint = ?1"
         rows = self._rows(
-            """SELECT
+            f"""SELECT
                 (SELECT count(*) FROM folders),
                 (SELECT count(*) FROM documents),
                 (SELECT count(*) FROM documents WHERE error IS NOT NULL),
                 (SELECT count(*) FROM chunks),
-                (SELECT count(DISTINCT chunk_id) FROM chunk_states WHERE ?1 IS NULL OR fingerprint = ?1),
-                (SELECT count(*) FROM states WHERE ?1 IS NULL OR fingerprint = ?1),
-                (SELECT coalesce(sum(num_bytes), 0) FROM states WHERE ?1 IS NULL OR fingerprint = ?1)""",
+                (SELECT count(DISTINCT chunk_id) FROM chunk_states WHERE {condition}),
+                (SELECT count(*) FROM states WHERE {condition}),
+                (SELECT coalesce(sum(num_bytes), 0) FROM states WHERE {condition})""",  # noqa: S608
             fingerprint,
         )
         return StoreCounts(*rows[0])
@@ -660,6 +805,7 @@ class Index(ConversationIndex):
     def remove_dangling_rows(self, table: str) -> None:
         """Removes those rows, with all that refers to them."""
         with self._writing() as db:
+            _note_deletion(db, _TEXT_DELETED)
             if table == "conversation_state_chunks":  # it has no rowids by which the others are found
                 db.execute(
                     """DELETE FROM conversation_state_chunks
@@ -733,9 +879,33 @@ class Index(ConversationIndex):
             return self._connection.execute(sql, parameters).fetchall()
 
     @contextlib.contextmanager
+    def alone(self) -> Generator[None]:
+        """What the block does is one transaction, and nobody else writes meanwhile: for a file and its row to change
+        together. Others wait, so keep it to milliseconds. An exception undoes the rows, and rises as it is."""
+        try:
+            with self._writing():
+                try:
+                    yield
+                except OSError as error:
+                    raise _NotOfTheIndex(error) from error
+        except _NotOfTheIndex as carried:
+            raise carried.error from None
+
+    @contextlib.contextmanager
     def _writing(self) -> Generator[sqlite3.Connection]:
+        if self._connection.in_transaction:  # within `alone`
+            yield self._connection
+            return
         with _sqlite_errors(self.path), _transaction(self._connection):
             yield self._connection
+
+
+class _NotOfTheIndex(Exception):
+    """Carries an error of somebody else's file past `_sqlite_errors`."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -763,6 +933,11 @@ def _create_private(path: Path) -> None:
 
 
 def _configure(connection: sqlite3.Connection) -> None:
+    connection.create_function("faded", 2, faded, deterministic=True)
+    if not connection.execute("PRAGMA page_count").fetchone()[0]:
+        # They count before there are tables; later, the second one would be written with every opening.
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")
     connection.execute("PRAGMA synchronous = FULL")
@@ -826,6 +1001,8 @@ def _sqlite_errors(path: Path) -> Generator[None]:
     except sqlite3.DatabaseError as error:
         advice = _ADVICE.get(_primary_code(error), _OTHER_ADVICE)
         raise StoreUnusable(f"The index {path} cannot be used: {error}. {advice}") from error
+    except UnicodeDecodeError as error:  # the driver's: names of tables or a message with flipped bytes
+        raise StoreUnusable(f"The index {path} cannot be used. {_ADVICE[sqlite3.SQLITE_CORRUPT]}") from error
     except OSError as error:
         raise StoreUnusable(f"The index {path} cannot be used: {error}. {_OTHER_ADVICE}") from error
 
@@ -900,6 +1077,23 @@ def _replace_chunks(db: sqlite3.Connection, document_id: int, chunks: Sequence[C
             _insert_chunk(db, document_id, ordinal, chunk, name, digest)
     gone = [(chunk_id,) for ids in old_ids.values() for chunk_id in ids]
     db.executemany("DELETE FROM chunks WHERE id = ?", gone)
+    if gone:
+        _note_deletion(db, _TEXT_DELETED)
+
+
+def _warm_states(db: sqlite3.Connection, document_id: int, moment: int, fingerprint: str | None = None) -> None:
+    """Lets the states of a document count as used at a moment, if that is later: those of one fingerprint, or of those
+    that answers were made with not long before. States of models that nobody uses any more grow old."""
+    db.execute(
+        """UPDATE states SET num_hits = faded(num_hits, ?2 - last_used_at), last_used_at = ?2
+        WHERE role = 'chunk' AND last_used_at < ?2 AND (fingerprint, digest) IN (
+            SELECT link.fingerprint, link.digest
+            FROM chunks CROSS JOIN chunk_states AS link ON link.chunk_id = chunks.id
+            WHERE chunks.document_id = ?1 AND iif(?3 IS NULL, link.fingerprint IN (
+                SELECT fingerprint FROM states WHERE role = 'preamble' AND last_used_at > ?2 - ?4),
+                link.fingerprint = ?3))""",
+        (document_id, moment, fingerprint, HALF_LIFE_SECONDS),
+    )
 
 
 def _chunk_ids_by_text(db: sqlite3.Connection, document_id: int) -> defaultdict[str, deque[int]]:
@@ -949,6 +1143,14 @@ def _insert_chunk(
         WHERE chunks.text_digest = ?2 GROUP BY link.fingerprint""",
         (cursor.lastrowid, digest),
     )
+
+
+def _noted_deletion(db: sqlite3.Connection) -> int:
+    return db.execute("PRAGMA user_version").fetchone()[0]
+
+
+def _note_deletion(db: sqlite3.Connection, stage: int) -> None:
+    db.execute(f"PRAGMA user_version = {stage}")
 
 
 def _wants_vector(db: sqlite3.Connection, fingerprint: str, digest: str) -> bool:

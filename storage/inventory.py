@@ -30,6 +30,10 @@ class FingerprintFolder:
     def fingerprint(self) -> str:
         return self.path.name
 
+    def files(self) -> Statuses:
+        """Of whatever kind."""
+        return {path: status for path, status in self.statuses.items() if stat.S_ISREG(status.st_mode)}
+
     def chunk_files(self) -> Statuses:
         return {
             path: status

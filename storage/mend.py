@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from storage import chunk_file
+from storage import chunk_file, vectors
 from storage.check import RIGHTS_OF_OTHERS
 from storage.chunk_format import num_file_bytes
-from storage.errors import ChunkFileInvalid, StorageError
+from storage.errors import ChunkFileInvalid, ChunkFileTooNew, StorageError
 from storage.findings import Finding, FindingKind, Outcome
 from storage.index import Index
-from storage.inventory import fingerprint_folder, key_of
+from storage.inventory import FingerprintFolder, fingerprint_folder, key_of
 from storage.store import SWEEP_AGE_SECONDS, StateStore
 
 
@@ -57,43 +57,60 @@ class StoreMender:
                 chunk_file.remove(Path(subject))
             case FindingKind.WRONG_SIZE | FindingKind.DAMAGED_FILE:
                 self._mend_file(Path(subject))
+            case FindingKind.FOREIGN_BLOB:
+                self._store.drop(key_of(Path(subject)), finding.problem)
             case FindingKind.UNRECORDED_FILE:
                 self._remove_unrecorded(Path(subject))
             case FindingKind.UNUSED_FOLDER:
                 self._remove_folder(Path(subject))
+            case FindingKind.LOST_VECTORS:
+                self._forget_lost_vectors(Path(subject))
+            case FindingKind.UNUSED_VECTORS:
+                vectors.purge(Path(subject), self._index)
+            case FindingKind.UNUSED_FILE:
+                self._remove_vectors_of_nobody(Path(subject))
             case FindingKind.NOT_PRIVATE:
                 _make_private(Path(subject))
             case _:
                 raise AssertionError(f"{finding.kind} has no remedy")
 
+    def _forget_lost_vectors(self, path: Path) -> None:
+        vectors.VectorStore(path.parent, self._index, path.stem).forget_lost_rows()
+
+    def _remove_vectors_of_nobody(self, path: Path) -> None:
+        with self._index.alone():
+            if self._index.vector_dimension(path.stem) is None:
+                path.unlink(missing_ok=True)
+
     def _forget_missing(self, findings: Sequence[Finding]) -> None:
-        keys = [key_of(Path(finding.subject)) for finding in findings]
-        # A list: the files are looked at before the transaction begins, which keeps others waiting.
-        self._index.forget_states([key for key in keys if not self._store.contains(key)])
+        self._store.forget_missing(key_of(Path(finding.subject)) for finding in findings)
 
     def _mend_file(self, path: Path) -> None:
         """A whole file is right, whatever the index says of its size; any other is dropped."""
         key = key_of(path)
         try:
             state = chunk_file.read(path, key)
-        except ChunkFileInvalid as error:
-            self._store.drop(key, str(error))
+        except ChunkFileTooNew:  # replaced meanwhile, by a newer version
+            return
+        except ChunkFileInvalid:
+            self._store.drop_damaged(key)
         except FileNotFoundError:
             return
         else:
-            if self._index.has_state(key):
-                self._index.record_state(key, "chunk", state.num_tokens, num_file_bytes(state))
+            with self._index.alone():
+                if self._index.has_state(key):
+                    self._index.record_state(key, "chunk", state.num_tokens, num_file_bytes(state))
 
     def _remove_unrecorded(self, path: Path) -> None:
-        with suppress(FileNotFoundError, ValueError):  # removed meanwhile; a name that no state can have
-            if path.stat().st_mtime > _oldest_in_flight() or self._index.has_state(key_of(path)):
-                return
-        chunk_file.remove(path)
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < _oldest_in_flight():
+                self._store.remove_unlisted(path)
 
     def _remove_folder(self, path: Path) -> None:
-        if not path.exists():
-            return
-        folder = fingerprint_folder(path)
+        with suppress(FileNotFoundError), self._index.alone():
+            self._remove_unused(fingerprint_folder(path))
+
+    def _remove_unused(self, folder: FingerprintFolder) -> None:
         if self._index.state_keys(folder.fingerprint) or folder.changed_at() > _oldest_in_flight():
             return
         for name in folder.chunk_files():

@@ -311,6 +311,29 @@ def m008_conversations(db: "Database") -> None:
     )
 
 
+def m009_state_sizes(db: "Database") -> None:
+    """How much the states of each role take, without reading their rows: asked for each time one is added."""
+    db.executescript("CREATE INDEX states_by_role ON states(role, num_bytes);")
+
+
+def m010_machine_rates(db: "Database") -> None:
+    """How fast a model is on this machine: more than one number, and one row per device that runs it."""
+    db.executescript(
+        """
+        DROP TABLE model_speeds;
+        CREATE TABLE machine_rates (
+            fingerprint TEXT NOT NULL,
+            device TEXT NOT NULL,
+            prefill_ms_per_token REAL NOT NULL,
+            prefill_ms_per_cell REAL NOT NULL,
+            read_bytes_per_s REAL NOT NULL,
+            merge_bytes_per_s REAL NOT NULL,
+            PRIMARY KEY (fingerprint, device)
+        ) WITHOUT ROWID;
+        """
+    )
+
+
 def _separated(text: str | None) -> str | None:
     return None if text is None else separated(text)
 
@@ -328,6 +351,8 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m006_vectors,
     m007_search_words,
     m008_conversations,
+    m009_state_sizes,
+    m010_machine_rates,
 )
 
 STEP_NAMES = frozenset(step.__name__ for step in STEPS)

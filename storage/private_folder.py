@@ -9,6 +9,9 @@ from pathlib import Path
 
 MODE = 0o700
 
+FILE_MODE = 0o600
+"""Of the files in them."""
+
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)  # some network and FUSE file systems
 
 

@@ -75,9 +75,49 @@ Lookup = ChunkState | Miss
 """The answer of a state store: the state, or why there is none. Never an exception for a bad file."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What a machine does with a model, as it was measured; all above zero but `prefill_ms_per_cell`, which may be."""
+
+    prefill_ms_per_token: float
+    """Computing one token of a prompt behind nothing."""
+    prefill_ms_per_cell: float
+    """What each cell before it adds: attention grows with the context."""
+    read_bytes_per_s: float
+    """Reading states and checking them, all loader threads together."""
+    merge_bytes_per_s: float
+    """Bringing what was read into the cache."""
+
+    def prefill_ms_of_token(self, num_before: float) -> float:
+        return self.prefill_ms_per_token + self.prefill_ms_per_cell * num_before
+
+    def read_ms(self, num_bytes: int) -> float:
+        return num_bytes / self.read_bytes_per_s * 1e3
+
+    def merge_ms(self, num_bytes: int) -> float:
+        return num_bytes / self.merge_bytes_per_s * 1e3
+
+
 StateRole = Literal["chunk", "preamble", "conversation"]
 """What a state is kept for. A chunk's goes when no chunk uses it; a preamble's is linked to no chunk; a conversation's
 goes with its conversation, or as soon as a chunk whose rows it holds is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptState:
+    """A state on record, as one who has to make room looks at it."""
+
+    key: StateKey
+    role: StateRole
+    num_bytes: int
+    """Of its file."""
+    num_tokens: int
+    last_used_at: int
+    """When an answer last used it; or one of its documents, if that was later, or else when that was changed."""
+    num_uses: float
+    """By answers, each counting less the longer ago it was when the state was last used (`storage.eviction.faded`)."""
+    is_pinned: bool = False
+    """One of its documents is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +169,7 @@ class Document:
     last_used_at: int = 0
     """When an answer was last made from it; 0: never."""
     is_pinned: bool = False
-    """Steeped before the others, and the last to give room."""
+    """Steeped before the others, and its states never go to make room."""
 
     @property
     def is_waiting(self) -> bool:

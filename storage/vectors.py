@@ -20,6 +20,7 @@ lend its score to the wrong text, once. Errors: StoreUnusable when the disk refu
 """
 
 import contextlib
+import logging
 import os
 from collections.abc import Collection, Generator, Mapping, Sequence
 from pathlib import Path
@@ -33,6 +34,8 @@ from storage.index import Index
 from storage.values import Hit, TextWithoutVector
 
 FloatArray = npt.NDArray[np.float32]
+
+_logger = logging.getLogger(__name__)
 
 _NUMBER = np.dtype("<f2")
 
@@ -61,12 +64,12 @@ class VectorStore:
 
     def missing(self, limit: int) -> list[TextWithoutVector]:
         """At most `limit` of the texts that have no vector yet, each once."""
-        self._forget_lost_rows()
+        self.forget_lost_rows()
         return self._index.texts_without_vector(self._fingerprint, limit)
 
     def count_missing(self) -> int:
         """How many texts have no vector yet."""
-        self._forget_lost_rows()
+        self.forget_lost_rows()
         return self._index.count_texts_without_vector(self._fingerprint)
 
     def put(self, digests: Sequence[str], vectors: FloatArray) -> None:
@@ -87,7 +90,7 @@ class VectorStore:
 
         All chunks that share a text are hits of their own, in the order of their ids.
         """
-        self._forget_lost_rows()
+        self.forget_lost_rows()
         if limit < 1 or self.is_empty():
             return []
         scores = self._scores(query)
@@ -128,7 +131,8 @@ class VectorStore:
         hits = (Hit(chunk, float(scores[row])) for row, chunk in found)
         return sorted(hits, key=lambda hit: (-hit.score, hit.chunk.id))
 
-    def _forget_lost_rows(self) -> None:
+    def forget_lost_rows(self) -> None:
+        """Forgets the rows that the file has lost: their texts are without vector again."""
         dimension = self._index.vector_dimension(self._fingerprint)
         if dimension is not None:
             self._index.forget_vectors_beyond(self._fingerprint, _num_rows(self.path, dimension))
@@ -143,6 +147,31 @@ def purge(root: Path, index: Index) -> int:
         _write(path, {row: zeros for row in rows if row < num_rows})
 
     return index.purge_vectors(erase)
+
+
+def unlisted_rows(path: Path, index: Index) -> list[int]:
+    """Rows of a file that say something and that the index does not list: somebody was killed in between. Reads it."""
+    dimension = index.vector_dimension(path.stem)
+    if dimension is None:
+        return [0] if path.stat().st_size else []
+    num_row_bytes, listed = dimension * _NUMBER.itemsize, set(index.vector_rows(path.stem))
+    with _disk_errors(path), path.open("rb") as file:
+        rows = iter(lambda: file.read(num_row_bytes), b"")
+        return [number for number, row in enumerate(rows) if number not in listed and any(row)]
+
+
+def erase_unlisted(root: Path, index: Index) -> None:
+    """Overwrites such rows, in all files; a file that the index does not know goes."""
+    for path in sorted(root.glob("*.f16")):
+        dimension = index.vector_dimension(path.stem)
+        if dimension is None:
+            _logger.info("Removed %s: the index does not know it", path)
+            with _disk_errors(path):
+                path.unlink(missing_ok=True)
+            continue
+        with index.alone():
+            zeros = bytes(dimension * _NUMBER.itemsize)
+            _write(path, dict.fromkeys(unlisted_rows(path, index), zeros))
 
 
 def _path(root: Path, fingerprint: str) -> Path:

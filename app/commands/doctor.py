@@ -1,18 +1,22 @@
-"""`steep doctor`: is everything in order that is kept, and if not, what can be done about it?"""
+"""`steep doctor`: is everything in order that is kept, and is gone what was purged? What can be done if not?"""
 
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from app.blob_structure import describe
 from app.terminal import Terminal
 from app.wiring import Parts, open_parts
 from app.wording import counted, display_path, duration
 from storage.check import StoreCheck
 from storage.findings import Finding, FindingKind, Progress
-from storage.mend import StoreMender
 from storage.values import StoreCounts
+
+if TYPE_CHECKING:
+    from app.purge_proof import Proof
 
 _MAX_ROUNDS = 3
 """Rows that are removed leave unused states, and those may leave a folder that nobody uses."""
@@ -20,7 +24,12 @@ _MAX_ROUNDS = 3
 _MAX_LINES = 20
 """Of one kind; a folder that was deleted by hand is one finding per file."""
 
-_FOUND_BY_READING = (FindingKind.DAMAGED_FILE, FindingKind.UNREADABLE_FILE)
+_FOUND_BY_READING = (
+    FindingKind.DAMAGED_FILE,
+    FindingKind.FOREIGN_BLOB,
+    FindingKind.NEWER_FILE,
+    FindingKind.UNREADABLE_FILE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +59,64 @@ def run(terminal: Terminal, *, deep: bool, repair: bool, as_json: bool) -> int:
     return 1 if left else 0
 
 
+def run_purged(path: Path, terminal: Terminal, *, repair: bool, as_json: bool) -> int:
+    """Prove that nothing is kept of a document or folder; the exit code is 1 if something is left."""
+    from app.purge_proof import prove, purge_what_is_left
+
+    path = path.expanduser().absolute()
+    with open_parts({}) as parts:
+        if repair:
+            purge_what_is_left(parts)
+        proof = prove(parts, path)
+    if as_json:
+        terminal.json(
+            {
+                "path": str(path),
+                "gone": proof.is_gone,
+                "looks": [{"place": look.place, "traces": list(look.traces)} for look in proof.looks],
+                "turns_kept": proof.num_turns_kept,
+                "also_in": list(proof.also_in),
+            }
+        )
+    else:
+        _print_proof(proof, terminal)
+    return 0 if proof.is_gone else 1
+
+
+def _print_proof(proof: "Proof", terminal: Terminal) -> None:
+    for look in proof.looks:
+        terminal.data(f"{'left' if look.traces else 'clear'}  {look.place}")
+        for trace in look.traces[:_MAX_LINES]:
+            terminal.data(f"       {trace}.")
+        if len(look.traces) > _MAX_LINES:
+            terminal.data(f"       {len(look.traces) - _MAX_LINES:,} more like that; --json lists them all.")
+    subject = display_path(proof.path)
+    terminal.data(f"Nothing of {subject} is kept." if proof.is_gone else f"Something of {subject} is still kept.")
+    if proof.num_turns_kept:
+        number = counted(proof.num_turns_kept, "answer")
+        terminal.remark(f"{number} of conversations came from it: they are yours, and stay as long as you keep them.")
+    if proof.also_in:
+        terminal.remark(f"The same words are kept of {', '.join(proof.also_in)}.")
+    if not proof.is_gone:
+        terminal.remark("steep remove stops watching a folder; --repair clears what belongs to no document any more.")
+
+
 def _find(parts: Parts, terminal: Terminal, *, deep: bool) -> list[Finding]:
     findings: list[Finding] = []
     with terminal.progress("Checking every byte" if deep else "Checking", "steps") as show:
-        for event in StoreCheck(parts.index, parts.locations.states_dir).find(deep=deep):
+        for event in _check_of(parts).find(deep=deep):
             match event:
                 case Finding():
                     findings.append(event)
                 case Progress():
                     show(event.num_done, event.num_total)
     return findings
+
+
+def _check_of(parts: Parts) -> StoreCheck:
+    locations = parts.locations
+    private = (locations.data_dir, locations.log_file, locations.index_lock, locations.questions_dir)
+    return StoreCheck(parts.index, locations.states_dir, locations.vectors_dir, private=private, describe=describe)
 
 
 def _repair(parts: Parts, findings: list[Finding], terminal: Terminal) -> tuple[list[Finding], list[Finding]]:
@@ -84,6 +141,8 @@ def _mend(parts: Parts, findings: Sequence[Finding], terminal: Terminal) -> set[
     if not num_mendable:
         return failed
     with terminal.progress(f"Repairing {counted(num_mendable, 'finding')}", "findings") as show:
+        from storage.mend import StoreMender  # late: it imports numpy
+
         outcomes = StoreMender(parts.index, parts.locations.states_dir).mend(findings)
         for number, outcome in enumerate(outcomes, start=1):
             show(number, num_mendable)

@@ -13,7 +13,7 @@ def add(folder: Path, terminal: Terminal, *, as_json: bool) -> None:
     """Watch a folder; reads nothing yet."""
     with open_parts({}) as parts:
         added = watch_folder(parts, folder)
-    num_files = len(scan(added.path).files)
+        num_files = len(scan(added.path, follow_links=parts.settings.follow_links).files)
     if as_json:
         terminal.json({"path": str(added.path), "num_documents_found": num_files})
         return

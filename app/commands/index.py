@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.commands.steeping import steep_stored
+from app.commands.steeping import SteepTally, steep_stored
 from app.errors import NothingIndexed
 from app.indexer import FileGone, FileSeen, FolderProblem, Indexer, IndexEvent, indexing_lock
 from app.precedence import QuestionsFirst
@@ -24,9 +24,7 @@ class _Tally:
     num_read: int = 0
     num_gone: int = 0
     problems: dict[Path, str] = field(default_factory=dict)
-    num_steeped_chunks: int = 0
-    num_steeped_tokens: int = 0
-    steep_ms: float = 0.0
+    steeped: SteepTally = field(default_factory=SteepTally)
 
     def count(self, event: IndexEvent) -> None:
         match event:
@@ -65,7 +63,15 @@ def run(flags: Mapping[str, Value | None], terminal: Terminal, *, as_json: bool,
 
 def _read(parts: Parts, tally: _Tally, terminal: Terminal) -> None:
     with open_vocabulary(parts, terminal) as vocabulary, DocumentReader() as reader:
-        indexer = Indexer(parts.index, parts.store, reader, vocabulary.count, parts.settings.chunk_tokens)
+        settings = parts.settings
+        indexer = Indexer(
+            parts.index,
+            parts.store,
+            reader,
+            vocabulary.count,
+            settings.chunk_tokens,
+            follow_links=settings.follow_links,
+        )
         with terminal.progress("Reading documents", "documents") as show:
             for event in indexer.sweep():
                 tally.count(event)
@@ -103,10 +109,7 @@ def _steep_all(parts: Parts, engine: Engine, tally: _Tally, terminal: Terminal) 
             style="yellow",
         )
     waiting = parts.index.chunks_without_state(engine.fingerprint)
-    done = steep_stored(engine, waiting, terminal)
-    if done:
-        tally.num_steeped_chunks, tally.num_steeped_tokens = done.num_chunks, done.num_encoded_tokens
-        tally.steep_ms = done.total_ms
+    tally.steeped = steep_stored(parts, engine, waiting, terminal)
 
 
 def _as_json(tally: _Tally, num_chunks: int, num_steeped: int) -> dict[str, object]:
@@ -118,9 +121,9 @@ def _as_json(tally: _Tally, num_chunks: int, num_steeped: int) -> dict[str, obje
         "chunks": num_chunks,
         "steeped_chunks": num_steeped,
         "steeped_now": {
-            "chunks": tally.num_steeped_chunks,
-            "tokens": tally.num_steeped_tokens,
-            "ms": round(tally.steep_ms, 1),
+            "chunks": tally.steeped.num_chunks,
+            "tokens": tally.steeped.num_encoded_tokens,
+            "ms": round(tally.steeped.total_ms, 1),
         },
     }
 
@@ -130,9 +133,9 @@ def _print(tally: _Tally, num_chunks: int, num_steeped: int, terminal: Terminal)
         f"{counted(tally.num_files, 'document')} ({tally.num_read:,} read now, {tally.num_gone:,} gone), "
         f"{counted(num_chunks, 'chunk')}, {num_steeped:,} of them steeped."
     )
-    if tally.num_steeped_tokens:
-        rate = tally.num_steeped_tokens / tally.steep_ms * 1e3
-        tokens = counted(tally.num_steeped_tokens, "token")
-        terminal.data(f"Steeped {tokens} in {duration(tally.steep_ms)} ({rate:,.0f} tokens/s).")
+    if num_tokens := tally.steeped.num_encoded_tokens:
+        rate = num_tokens / tally.steeped.total_ms * 1e3
+        took = duration(tally.steeped.total_ms)
+        terminal.data(f"Steeped {counted(num_tokens, 'token')} in {took} ({rate:,.0f} tokens/s).")
     for path, reason in tally.problems.items():
         terminal.complaint(f"{display_path(path)} {reason}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from app.budget import budget_bytes
 from app.errors import NoModel
 from app.locations import find_locations
 from app.models.choice import EmbeddingChoice, choose_embedding_model, default_model
@@ -10,14 +11,15 @@ from app.search.dense import count_embedded
 from app.settings import Value
 from app.terminal import Terminal
 from app.wiring import Parts, open_parts
-from app.wording import counted, stages_line
+from app.wording import counted, size, stages_line
 
 
 def status(flags: Mapping[str, Value | None], terminal: Terminal, *, as_json: bool) -> None:
     """Folders, documents, chunks and states in numbers."""
     with open_parts(flags) as parts:
         counts, stages, model = parts.index.counts(), parts.index.stage_counts(), _model_name(parts)
-        failed = [document for document in parts.index.documents() if document.error]
+        failed = parts.index.unreadable_documents()
+        num_budget_bytes = budget_bytes(parts.settings, parts.locations.states_dir, counts.num_state_bytes)
         embedding = _embedding_choice(parts)
         num_embedded = count_embedded(parts, embedding)
     if as_json:
@@ -32,6 +34,7 @@ def status(flags: Mapping[str, Value | None], terminal: Terminal, *, as_json: bo
                 "steeped_chunks": counts.num_steeped_chunks,
                 "states": counts.num_states,
                 "state_bytes": counts.num_state_bytes,
+                "budget_bytes": num_budget_bytes,
                 "problems": [{"path": str(document.path), "reason": document.error} for document in failed],
                 "retrieval": "hybrid" if embedding.path else "lexical",
                 "embedding_model": embedding.path.stem if embedding.path else None,
@@ -43,7 +46,8 @@ def status(flags: Mapping[str, Value | None], terminal: Terminal, *, as_json: bo
     terminal.data(f"Folders    {counts.num_folders:,}")
     terminal.data(f"Documents  {counts.num_documents:,} ({stages_line(stages)})")
     terminal.data(f"Chunks     {counts.num_chunks:,} ({counts.num_steeped_chunks:,} steeped)")
-    terminal.data(f"States     {counted(counts.num_states, 'file')}, {counts.num_state_bytes / 1e6:,.1f} MB")
+    used, budget = size(counts.num_state_bytes), size(num_budget_bytes)
+    terminal.data(f"States     {counted(counts.num_states, 'file')}, {used} of {budget} (budget_gb)")
     terminal.data(f"Retrieval  {_retrieval(embedding, counts.num_chunks, num_embedded)}")
     for document in failed:
         terminal.complaint(f"{document.path} {document.error}")

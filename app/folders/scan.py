@@ -1,7 +1,9 @@
 """A walk through a folder: which files of it are documents to read.
 
 `FolderRules` says which names count. Left out besides: symbolic links, and files of kinds that cannot be read. A
-symbolic link either leads out of the folder, which the user did not ask for, or to a file that is found anyway.
+symbolic link either leads out of the folder, which the user did not ask for, or to a file that is found anyway. Those
+that lead out are followed when the user said so (`follow_links`); what they lead to is found under the link's path,
+each target once, and none that holds the folder itself.
 
 What could not be looked at is reported, never taken for empty: see `ScanResult.may_still_exist`.
 """
@@ -51,6 +53,7 @@ def scan(
     *,
     below: Path | None = None,
     rules: FolderRules | None = None,
+    follow_links: bool = False,
 ) -> ScanResult:
     """Looks through the folder once; raises nothing for what it meets there. Paths begin with `folder`.
 
@@ -58,7 +61,7 @@ def scan(
     is `folder` itself not there, that is a problem. `rules` spares reading those of the folder again.
     """
     try:
-        walk = _Walk(folder, is_wanted, rules or FolderRules(folder))
+        walk = _Walk(folder, is_wanted, rules or FolderRules(folder), _Links(folder) if follow_links else None)
     except UnreadableRules as error:
         return ScanResult((), (ScanProblem(folder, f"is not read: {error}"),))
     if below is None or below == folder:
@@ -71,18 +74,38 @@ def scan(
     )
 
 
+class _Links:
+    """Which symbolic links are followed; each of their targets is visited once, so that the walk ends."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+        self._visited: set[Path] = set()
+
+    def lead_out(self, link: str | Path) -> bool:
+        """Whether a link is to be followed now."""
+        try:
+            target = Path(link).resolve(strict=True)
+        except (OSError, RuntimeError):  # it does not lead anywhere any more
+            return False
+        if target in self._visited or target.is_relative_to(self._root) or self._root.is_relative_to(target):
+            return False
+        self._visited.add(target)
+        return True
+
+
 class _Walk:
     """One pass. Folders wait in a list, since they nest deeper than Python may recurse.
 
     Within it, places are texts relative to the top folder, with slashes: building Path objects took half of the time.
     """
 
-    def __init__(self, root: Path, is_wanted: Callable[[Path], bool], rules: FolderRules) -> None:
+    def __init__(self, root: Path, is_wanted: Callable[[Path], bool], rules: FolderRules, links: _Links | None) -> None:
         self.files: list[FoundFile] = []
         self.problems: list[ScanProblem] = []
         self._root = root
         self._is_wanted = is_wanted
         self._rules = rules
+        self._links = links
 
     def look_through(self, relative: str) -> None:
         """Everything in a folder that is known to be admitted; "" is the top folder."""
@@ -129,9 +152,13 @@ class _Walk:
         *parents, name = relative.split("/")
         for parent in parents:
             place /= parent
-            if place.is_symlink():
-                raise FileNotFoundError
-        return (place / name).lstat()
+            self._refuse_link(place)
+        self._refuse_link(place / name)
+        return (place / name).stat()
+
+    def _refuse_link(self, place: Path) -> None:
+        if place.is_symlink() and not (self._links and self._links.lead_out(place)):
+            raise FileNotFoundError
 
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:
@@ -143,6 +170,8 @@ class _Walk:
 
     def _visit(self, place: str, entry: os.DirEntry[str]) -> bool:
         """Whether it is a folder to look through."""
+        if self._links and entry.is_symlink():
+            return self._follow(place, entry, self._links)
         is_folder = entry.is_dir(follow_symlinks=False)
         if not is_storable(entry.name):
             self._report_name(entry)
@@ -155,6 +184,21 @@ class _Walk:
             if self._is_wanted(path):
                 self._take(path, entry.stat(follow_symlinks=False))
         return False
+
+    def _follow(self, place: str, entry: os.DirEntry[str], links: _Links) -> bool:
+        """As `_visit`, for a link."""
+        path = Path(entry.path)
+        if not path.exists():  # it leads nowhere, or to itself
+            return False
+        is_folder = entry.is_dir()
+        is_wanted = is_folder or (entry.is_file() and self._is_wanted(path))
+        if not is_wanted or not is_storable(entry.name) or not self._rules.admits_entry(place, is_folder):
+            return False
+        if not links.lead_out(path):  # asked last: each target is visited once
+            return False
+        if not is_folder:
+            self._take(path, entry.stat())
+        return is_folder
 
     def _take(self, path: Path, status: os.stat_result) -> None:
         self.files.append(FoundFile(path, status.st_size, status.st_mtime_ns))

@@ -32,10 +32,11 @@ class Overview:
 def read_overview(parts: "Parts", fingerprint: str | None) -> Overview:
     """Steeped as the model with that fingerprint has it; by any model when None is loaded. 0.1 to 0.4 s for 10,000
     documents."""
-    from app.budget import budget_bytes  # late: the index costs 60 ms that the screen need not wait for at the start
+    # Late: the index costs 60 ms that the screen need not wait for at the start.
+    from app.budget import budget_bytes, used_bytes
 
     folders, documents = tuple(parts.index.folders()), tuple(parts.index.standings(fingerprint))
-    roots = build_tree(folders, documents)
+    roots, num_used_bytes = build_tree(folders, documents), used_bytes(parts.index)
     return Overview(
         folders,
         documents,
@@ -43,8 +44,8 @@ def read_overview(parts: "Parts", fingerprint: str | None) -> Overview:
         add_up(roots),
         dict.fromkeys(DocumentStage, 0) | Counter(document.stage for document in documents),
         names_of(folders, documents),
-        sum(parts.index.state_bytes().values()),
-        budget_bytes(parts.settings, parts.locations.states_dir, parts.index),
+        num_used_bytes,
+        budget_bytes(parts.settings, parts.locations.states_dir, num_used_bytes),
     )
 
 

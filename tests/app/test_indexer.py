@@ -289,6 +289,22 @@ def test_a_folder_that_is_removed_while_it_is_read_leaves_nothing(folder: Path, 
     assert index.chunks() == []
 
 
+def test_what_a_killed_removal_left_is_purged_and_cleared_by_the_next_run(
+    folder: Path, index: Index, store: StateStore, read, make_indexer
+):
+    write(folder / "a.txt", "goat")
+    read()
+    (chunk,) = index.chunks()
+    state = ChunkState(state_key(fingerprint({"model": "m"}), 0, (1,)), (1,), b"rows", 0)
+    store.put(state, chunk_ids=[chunk.id])
+    index.remove_folder(folder)  # and there it was killed
+    next_one = make_indexer()
+    list(next_one.sweep())
+    assert not store.contains(state.key)
+    assert next_one.compact()
+    assert not next_one.compact()
+
+
 def test_only_one_process_may_index(locations: Locations):
     with (
         indexing_lock(locations),

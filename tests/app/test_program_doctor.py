@@ -147,7 +147,7 @@ def test_json_lists_every_finding(steeped: Program, doctor: Doctor):
 def test_what_repair_brings_out_is_repaired_as_well(steeped: Program, doctor: Doctor):
     sql(
         steeped.home,
-        "DELETE FROM folders; UPDATE states SET last_used_at = 1; UPDATE documents SET indexed_at = 1",
+        "DELETE FROM folders; UPDATE states SET created_at = 1, last_used_at = 1; UPDATE documents SET indexed_at = 1",
     )
     mended = doctor(steeped.home, "--repair", "--json").json
     assert [finding["kind"] for finding in mended["findings"]] == ["dangling_rows", "unused_states"]

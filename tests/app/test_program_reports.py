@@ -54,7 +54,7 @@ def test_folders_counts_the_documents(steeped_home: Program):
 
 def test_status_counts_what_is_steeped(steeped_home: Program):
     status = steeped_home.json("status")
-    assert status.pop("state_bytes") > 0
+    assert 0 < status.pop("state_bytes") < status.pop("budget_bytes") <= 50_000_000_000
     assert status == {
         "model": str(steeped_home.model),
         "mode": "blend",
@@ -112,17 +112,6 @@ def test_paths_are_all_below_the_home(program: Program):
     assert set(paths) == {"config", "index", "states", "vectors", "models", "cache", "log"}
     assert all(path.startswith(str(program.home)) for path in paths.values())
     assert not program.home.exists(), "asking where things would be makes none of them"
-
-
-def test_bench_compares_all_ways(steeped: Program):
-    done = steeped.json("bench", "ttft", "--rounds", "1")
-    assert (done["model"], done["chunks"], done["rounds"]) == ("tiny.gguf", 3, 1)
-    computed = {way["name"]: way["computed_tokens"] for way in done["ways"]}
-    assert list(computed) == ["full", "plain reuse", "blend 5%", "blend 10%", "blend 15%", "blend 20%"]
-    assert computed["full"] == done["context_tokens"]
-    assert computed["plain reuse"] == 0 < computed["blend 5%"] < computed["blend 20%"] < computed["full"]
-    assert done["ways"][0]["speedup"] == 1
-    assert all(way["ttft_ms"] > 0 for way in done["ways"])
 
 
 def test_nothing_but_a_terminal_gets_escape_codes(steeped_home: Program):

@@ -1,7 +1,13 @@
 import re
+import tempfile
+from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import tomlkit
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.errors import SettingsInvalid
 from app.settings import STRATEGY_NAMES, Settings, load_settings
@@ -149,3 +155,38 @@ def test_keys_cannot_be_a_variable(config: Path):
         SettingsInvalid, match=r"keys \(environment variable STEEP_KEYS\) can be set in the config file"
     ):
         load_settings(config, {}, {"STEEP_KEYS": "chat.stop=escape"})
+
+
+_VALUES = st.recursive(
+    st.one_of(st.integers(), st.floats(), st.booleans(), st.text(max_size=9), st.just(10**400), st.dates()),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(min_size=1, max_size=9), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from([field.name for field in fields(Settings)]), _VALUES, max_size=4))
+def test_a_file_of_any_values_is_settings_or_says_what_is_wrong(values: dict[str, object]):
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "config.toml"
+        config.write_text(tomlkit.dumps(values), "utf-8")
+        with suppress(SettingsInvalid):
+            assert isinstance(load_settings(config, {}, {}), Settings)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace")))
+def test_a_file_of_any_bytes_is_settings_or_says_what_is_wrong(data: bytes):
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "config.toml"
+        config.write_bytes(data)
+        with suppress(SettingsInvalid):
+            assert load_settings(config, {}, {}) == Settings()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ratio = " + "[" * 9999, "keys = " + "{a=" * 9999, "ratio = 1" + "0" * 5000, "ratio = 1" + "0" * 400],
+)
+def test_a_file_that_is_nested_or_numbered_beyond_measure_says_so(config: Path, text: str):
+    config.write_text(text)
+    with pytest.raises(SettingsInvalid):
+        load_settings(config, {}, {})

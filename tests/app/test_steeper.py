@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.locations import Locations
+from app.settings import Settings
 from app.steeper import ChunkSteeped, Steeper, SteeperEvent, SteepingTrouble
 from app.wiring import Engine
 from engine.errors import Cancelled, DecodeFailed
@@ -49,6 +50,8 @@ class InstantRuntime:
         self.requests: list[list[int]] = []
         self.failures: list[Exception] = []
         self.waits = False
+        self.num_bytes = 1
+        """Of each state."""
 
     def steep(self, request: SteepRequest) -> Job:
         self.requests.append([chunk.chunk_id for chunk in request.chunks])
@@ -58,7 +61,8 @@ class InstantRuntime:
             return Job(waits=True)
         with Index(self._index_file) as index:
             for chunk in request.chunks:
-                index.record_state(state_key(FINGERPRINT, 3, (chunk.chunk_id,)), "chunk", 1, 1, [chunk.chunk_id])
+                key, num_tokens = state_key(FINGERPRINT, 3, (chunk.chunk_id,)), len(chunk.token_ids)
+                index.record_state(key, "chunk", num_tokens, self.num_bytes, [chunk.chunk_id])
         return Job(Steeped(chunk.chunk_id, len(chunk.token_ids), 1) for chunk in request.chunks)
 
 
@@ -87,7 +91,7 @@ def runtime(locations: Locations, index: Index) -> InstantRuntime:
 
 @pytest.fixture
 def engine(runtime: InstantRuntime) -> Engine:
-    frame = SimpleNamespace(chunk=lambda text: tuple(range(len(text.split()))))
+    frame = SimpleNamespace(chunk=lambda text: tuple(range(len(text.split()))), preamble=(1, 2, 3))
     ready: Any = SimpleNamespace(frame=frame, blendability=SimpleNamespace(possible=True))
     stand_in: Any = runtime
     return Engine(stand_in, ready, Path("m.gguf"), FINGERPRINT, 100, LONGEST_CHUNK)
@@ -98,7 +102,7 @@ def test_all_chunks_that_fit_are_steeped_and_those_too_long_hold_nobody_up(
 ):
     put_texts("a.txt", "a goat", "a text that is much too long for this model", "a ferry")
     told = Told()
-    with Steeper(locations.index_file, engine, told) as steeper:
+    with Steeper(locations, Settings(), engine, told) as steeper:
         assert {event.num_tokens for event in told.wait_for(2) if isinstance(event, ChunkSteeped)} == {2}
         put_texts("b.txt", "a boat")
         steeper.wake()
@@ -113,7 +117,7 @@ def test_what_cannot_be_encoded_is_told_once_and_left_out(
     put_texts("a.txt", "a goat")
     runtime.failures.append(DecodeFailed("refused"))
     told = Told()
-    with Steeper(locations.index_file, engine, told) as steeper:
+    with Steeper(locations, Settings(), engine, told) as steeper:
         assert told.wait_for(1) == [SteepingTrouble("refused")]
         put_texts("b.txt", "a boat")
         steeper.wake()
@@ -132,9 +136,32 @@ def test_a_disk_that_is_full_is_told_and_tried_again(
     put_texts("a.txt", "a goat")
     runtime.failures.append(StoreUnusable("the disk is full"))
     told = Told()
-    with Steeper(locations.index_file, engine, told):
+    with Steeper(locations, Settings(), engine, told):
         first, second = told.wait_for(2)
     assert (first, isinstance(second, ChunkSteeped)) == (SteepingTrouble("the disk is full"), True)
+
+
+def test_a_full_budget_is_told_once_and_steeping_goes_on_when_there_is_room(
+    put_texts: Callable[..., None], locations: Locations, index: Index, engine: Engine, runtime: InstantRuntime
+):
+    runtime.num_bytes = 400_000
+    for name in ("a", "b", "c", "d"):
+        put_texts(f"{name}.txt", f"a {name}")
+    told = Told()
+    with Steeper(locations, Settings(budget_gb=0.001), engine, told) as steeper:
+        first, second, notice = told.wait_for(3)
+        assert isinstance(first, ChunkSteeped)
+        assert isinstance(second, ChunkSteeped)
+        assert isinstance(notice, SteepingTrouble)
+        assert "The budget of 1 MB is full" in notice.reason
+        assert "2 chunks" in notice.reason
+        steeper.wake()
+        wait_until(lambda: not steeper._awake.is_set())
+        index.forget_state(index.state_keys()[0])
+        steeper.wake()
+        assert isinstance(told.wait_for(4)[3], ChunkSteeped), "and nothing else was told meanwhile"
+        assert "2 chunks" in [event for event in told.wait_for(5) if isinstance(event, SteepingTrouble)][1].reason
+    assert len(index.state_keys()) == 2
 
 
 def test_a_mistake_of_ours_is_raised_where_somebody_looks(
@@ -147,7 +174,7 @@ def test_a_mistake_of_ours_is_raised_where_somebody_looks(
         steeper.check()
         return False
 
-    with Steeper(locations.index_file, engine, Told()) as steeper, pytest.raises(ZeroDivisionError, match="ours"):
+    with Steeper(locations, Settings(), engine, Told()) as steeper, pytest.raises(ZeroDivisionError, match="ours"):
         wait_until(look)
 
 
@@ -156,7 +183,7 @@ def test_closing_cancels_what_runs(
 ):
     put_texts("a.txt", "a goat")
     runtime.waits = True
-    steeper = Steeper(locations.index_file, engine, Told())
+    steeper = Steeper(locations, Settings(), engine, Told())
     wait_until(lambda: runtime.requests)
     steeper.close()
     steeper.close()

@@ -1,5 +1,7 @@
 """Small states and an open index; nothing here is shared with other test folders."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -41,6 +43,14 @@ def texts() -> Callable[..., list[ChunkText]]:
         return [ChunkText(i, i + 1, None, None, text, num_tokens=3) for i, text in enumerate(words)]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def dead_pid() -> int:
+    """Of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    process.wait()
+    return process.pid
 
 
 @pytest.fixture

@@ -9,18 +9,21 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
+import xxhash
 
 from storage import check as check_module
 from storage import chunk_file
-from storage.check import StoreCheck
-from storage.content_key import fingerprint, state_key
+from storage.check import Describe, StoreCheck
+from storage.content_key import fingerprint, state_key, text_digest
 from storage.findings import Finding, FindingKind, Progress
 from storage.index import Index
 from storage.inventory import key_of, path_of
 from storage.mend import StoreMender
 from storage.store import StateStore
 from storage.values import ChunkState, ChunkText, DocumentVersion, Turn
+from storage.vectors import VectorStore
 
 MakeState = Callable[..., ChunkState]
 
@@ -32,7 +35,7 @@ class Store:
     """A store of two documents: the first with three chunks that are all steeped, the second without any."""
 
     def __init__(self, folder: Path, make_state: MakeState) -> None:
-        self.root = folder / "kv"
+        self.root, self.vectors_root, self.log = folder / "kv", folder / "vectors", folder / "steep.log"
         self.index = Index(folder / "index.db")
         self.states = StateStore(self.root, self.index)
         watched = self.index.add_folder(DOCS)
@@ -45,8 +48,11 @@ class Store:
         self.states.put(make_state((9,), start_position=0), role="preamble")
         self.first = self.states.path_of(self.kept[0].key)
 
-    def find(self, *, deep: bool = False) -> list[Finding]:
-        events = StoreCheck(self.index, self.root, pause_seconds=0).find(deep=deep)
+    def find(self, *, deep: bool = False, describe: Describe | None = None) -> list[Finding]:
+        check = StoreCheck(
+            self.index, self.root, self.vectors_root, private=[self.log], pause_seconds=0, describe=describe
+        )
+        events = check.find(deep=deep)
         return [event for event in events if isinstance(event, Finding)]
 
     def kinds(self, *, deep: bool = False) -> set[FindingKind]:
@@ -66,7 +72,8 @@ class Store:
         for path in [also] if also else [self.root, *self.root.rglob("*")]:
             os.utime(path, (LONG_AGO, LONG_AGO))
         if also is None:
-            self.sql(f"UPDATE states SET last_used_at = {LONG_AGO}; UPDATE documents SET indexed_at = {LONG_AGO}")
+            self.sql(f"UPDATE states SET created_at = {LONG_AGO}, last_used_at = {LONG_AGO}")
+            self.sql(f"UPDATE documents SET indexed_at = {LONG_AGO}")
 
 
 @pytest.fixture
@@ -142,6 +149,50 @@ class TestChunkFiles:
         store.first.write_bytes(data)
         assert [outcome.failure for outcome in StoreMender(store.index, store.root).mend(findings)] == [None]
         assert store.index.has_state(store.kept[0].key)
+
+    @pytest.mark.parametrize("size", [None, 300])
+    @pytest.mark.parametrize("recorded", [True, False])
+    def test_a_file_of_a_newer_version_is_told_and_left_alone(self, store: Store, size: int | None, recorded: bool):
+        data = bytearray(store.first.read_bytes())
+        data[8] = 2
+        data[-16:] = xxhash.xxh3_128_digest(data[:-16])
+        store.first.write_bytes(data[:size])
+        if not recorded:
+            store.index.forget_state(store.kept[0].key)
+            num_bytes = store.states.path_of(store.kept[1].key).stat().st_size
+            store.index.record_state(store.kept[1].key, "chunk", 1, num_bytes, [1])
+        store.age()
+        found = store.find(deep=True)
+        assert [(each.kind, each.subject) for each in found] == [(FindingKind.NEWER_FILE, store.first)]
+        store.mend()
+        assert store.first.exists()
+
+    def test_a_blob_that_is_not_built_as_a_state_is_dropped(self, store: Store):
+        def describe(state: ChunkState) -> str:
+            if state.token_ids == (1,):
+                raise ValueError("a state of one cell is no state of ten")
+            return "two layers"
+
+        (finding,) = store.find(deep=True, describe=describe)
+        assert (finding.kind, finding.subject) == (FindingKind.FOREIGN_BLOB, store.states.path_of(store.kept[1].key))
+        assert "no state of ten" in finding.problem
+        for outcome in StoreMender(store.index, store.root).mend([finding]):
+            assert outcome.failure is None
+        assert store.find(deep=True, describe=describe) == []
+        assert len(store.index.state_keys()) == 3
+
+    def test_a_blob_built_otherwise_than_the_others_of_its_model_is_dropped(self, store: Store):
+        def describe(state: ChunkState) -> str:
+            return "three layers" if state.token_ids == (0,) else "two layers"
+
+        (finding,) = store.find(deep=True, describe=describe)
+        assert (finding.kind, finding.subject) == (FindingKind.FOREIGN_BLOB, store.first)
+
+    def test_two_states_that_differ_do_not_say_which_one_is_wrong(self, store: Store):
+        def describe(state: ChunkState) -> str:
+            return "three layers" if state.token_ids in ((0,), (1,)) else "two layers"
+
+        assert store.find(deep=True, describe=describe) == []
 
     def test_a_flipped_byte_is_found_by_reading_only(self, store: Store, caplog: pytest.LogCaptureFixture):
         spoil(store.first)
@@ -422,6 +473,63 @@ class TestMemories:
             store.age()
         assert store.find(deep=True) == []
         assert not kept.exists()
+
+
+class TestVectors:
+    @pytest.fixture
+    def vectors(self, store: Store) -> VectorStore:
+        """Of the three texts there are."""
+        made = VectorStore(store.vectors_root, store.index, "e" * 32)
+        digests = [text_digest(None, text) for text in ("one", "two", "three")]
+        made.put(digests, np.eye(3, dtype=np.float32))
+        return made
+
+    def test_in_order_are_no_findings(self, store: Store, vectors: VectorStore):
+        assert store.find() == []
+        assert vectors.count_missing() == 0
+
+    @pytest.mark.parametrize("num_bytes", [None, 7])
+    def test_that_their_file_has_lost_are_forgotten(self, store: Store, vectors: VectorStore, num_bytes: int | None):
+        if num_bytes is None:
+            vectors.path.unlink()
+        else:
+            os.truncate(vectors.path, num_bytes)
+        (finding,) = store.find()
+        assert (finding.kind, finding.subject) == (FindingKind.LOST_VECTORS, vectors.path)
+        store.mend()
+        assert store.find() == []
+        assert store.index.vector_rows("e" * 32) == ([] if num_bytes is None else [0])
+
+    def test_of_texts_that_are_gone_are_erased_once_no_purge_can_be_meant_to_come(
+        self, store: Store, vectors: VectorStore
+    ):
+        store.index.remove_document(DOCS / "a")
+        store.states.purge_unlinked()
+        assert store.find() == []
+        store.age()
+        assert [finding.kind for finding in store.find()] == [FindingKind.UNUSED_VECTORS]
+        store.mend()
+        assert store.find() == []
+        assert not any(vectors.path.read_bytes())
+
+    def test_of_a_model_that_nobody_knows_are_removed_once_they_are_old(self, store: Store):
+        path = store.vectors_root / f"{'f' * 32}.f16"
+        path.parent.mkdir(mode=0o700)
+        path.touch(0o600)
+        assert store.find() == []
+        store.age(also=path)
+        assert [finding.kind for finding in store.find()] == [FindingKind.UNUSED_FILE]
+        store.mend()
+        assert not path.exists()
+
+    @pytest.mark.skipif(os.name == "nt", reason="rights are not in the mode there")
+    def test_that_others_may_read_are_made_private_and_so_is_the_log(self, store: Store, vectors: VectorStore):
+        store.log.touch()
+        for path in (store.log, vectors.path):
+            path.chmod(0o644)
+        assert {finding.subject for finding in store.find()} == {store.log, vectors.path}
+        store.mend()
+        assert store.find() == []
 
 
 class TestTheIndex:

@@ -1,8 +1,6 @@
 import errno
 import os
 import stat
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,13 +20,6 @@ def no_umask() -> Iterator[None]:
     old = os.umask(0)
     yield
     os.umask(old)
-
-
-@pytest.fixture(scope="module")
-def dead_pid() -> int:
-    process = subprocess.Popen([sys.executable, "-S", "-c", ""])
-    process.wait()
-    return process.pid
 
 
 def names(folder: Path) -> list[str]:
@@ -146,15 +137,12 @@ def test_an_invalid_file_is_named_in_the_message(tmp_path: Path, make_state: Mak
 
 
 @pytest.mark.parametrize("num_bytes", [0, 100, MAX_NUM_BYTES + 1])
-def test_an_absurd_size_is_refused_before_memory_is_asked_for(
-    tmp_path: Path, make_state: MakeState, monkeypatch: pytest.MonkeyPatch, num_bytes: int
-):
+def test_an_absurd_size_is_refused_before_memory_is_asked_for(tmp_path: Path, make_state: MakeState, num_bytes: int):
     path = tmp_path / "b.kv"
     path.touch()
     os.truncate(path, num_bytes)  # sparse
-    monkeypatch.setattr(chunk_file, "bytearray", pytest.fail, raising=False)
     with pytest.raises(ChunkFileInvalid, match=f"the file has {num_bytes}"):
-        chunk_file.read(path, make_state().key)
+        chunk_file.read(path, make_state().key, allocate=lambda _: pytest.fail("no memory was to be asked for"))
 
 
 class _Disk:
@@ -172,20 +160,35 @@ class _Disk:
 
 def test_short_reads_are_continued():
     disk = _Disk(3, 1, 99)
-    chunk_file._fill(memoryview(bytearray(10)), disk)  # type: ignore[arg-type]
+    pieces: list[int] = []
+    chunk_file._fill(memoryview(bytearray(10)), disk, pieces.append)  # type: ignore[arg-type]
     assert disk.answers == []
+    assert pieces == [3, 1, 6]
 
 
 def test_a_file_cut_while_it_is_read_is_invalid():
     with pytest.raises(ChunkFileInvalid, match="ended at 3 bytes"):
-        chunk_file._fill(memoryview(bytearray(10)), _Disk(3, 0))  # type: ignore[arg-type]
+        chunk_file._fill(memoryview(bytearray(10)), _Disk(3, 0), print)  # type: ignore[arg-type]
+
+
+def _fill_one(error: OSError) -> None:
+    chunk_file._fill(memoryview(bytearray(1)), _Disk(error), print)  # type: ignore[arg-type]
 
 
 def test_a_bad_sector_is_damage_and_any_other_refusal_is_not():
     with pytest.raises(ChunkFileInvalid, match="Input/output"):
-        chunk_file._fill(memoryview(bytearray(1)), _Disk(OSError(errno.EIO, "Input/output")))  # type: ignore[arg-type]
+        _fill_one(OSError(errno.EIO, "Input/output"))
     with pytest.raises(PermissionError):
-        chunk_file._fill(memoryview(bytearray(1)), _Disk(PermissionError(errno.EACCES, "no")))  # type: ignore[arg-type]
+        _fill_one(PermissionError(errno.EACCES, "no"))
+
+
+@posix
+def test_a_pipe_in_the_place_of_a_file_keeps_nobody_waiting(tmp_path: Path, make_state: MakeState):
+    path = tmp_path / "state.kv"
+    os.mkfifo(path)
+    chunk_file.check_is_ours(path)
+    with pytest.raises(ChunkFileInvalid, match="not a regular file"):
+        chunk_file.read(path, make_state().key)
 
 
 def test_removing_twice_is_harmless(tmp_path: Path, make_state: MakeState):

@@ -13,7 +13,7 @@ from storage.content_key import state_key
 from storage.errors import UnknownConversation
 from storage.index import Index
 from storage.store import StateStore
-from storage.values import Conversation, DocumentStage, Miss, SavedConversation, Turn
+from storage.values import Conversation, DocumentStage, Miss, Rates, SavedConversation, Turn
 from tests.storage.conftest import MakeState
 
 DOCS = Path("/docs")
@@ -302,7 +302,7 @@ class TestMemory:
         assert store.purge_unlinked() == 1
         assert isinstance(self.recalled(store, talk), SavedConversation)
 
-    def test_a_file_whose_writer_was_killed_before_its_row_is_swept_and_the_one_before_stays(
+    def test_that_cannot_be_recorded_leaves_no_file_and_the_one_before_stays(
         self,
         store: StateStore,
         index: Index,
@@ -316,9 +316,7 @@ class TestMemory:
             patched.setattr(index, "remember", lambda *_: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 self.keep(store, talk, make_state, [], tokens=5)
-        assert self.files(store) == 2
-        monkeypatch.setattr("storage.store.SWEEP_AGE_SECONDS", -1)
-        assert store.sweep() == 1
+        assert self.files(store) == 1
         saved = self.recalled(store, talk)
         assert isinstance(saved, SavedConversation)
         assert saved.state.key == key
@@ -402,11 +400,21 @@ class TestDocuments:
         assert {chunk.id for chunk in index.chunks_with_ids([first, second, 999])} == {first, second}
 
 
+@pytest.mark.parametrize("scope", ["", "{]", "[3]", "null", "7"])
+def test_a_scope_that_makes_no_sense_is_none(index: Index, scope: str):
+    index.start_conversation("About tea", [Path("/docs")])
+    index._rows("UPDATE conversations SET scope = ?", scope)
+    assert [conversation.scope for conversation in index.conversations()] == [()]
+
+
 def test_a_speed_is_remembered_per_model(index: Index):
-    assert index.model_speed("a") is None
-    index.put_model_speed("a", 120.5)
-    index.put_model_speed("a", 130.0)
-    assert (index.model_speed("a"), index.model_speed("b")) == (130.0, None)
+    assert index.rates("a", "CPU") is None
+    index.put_rates("a", "CPU", Rates(5.0, 0.001, 1e9, 2e9))
+    index.put_rates("a", "CPU", Rates(4.0, 0.002, 3e9, 4e9))
+    index.put_rates("a", "GPU", Rates(0.5, 0.0, 3e9, 4e9))
+    assert index.rates("a", "CPU") == Rates(4.0, 0.002, 3e9, 4e9)
+    assert index.rates("b", "CPU") is None
+    assert index.model_speeds() == {"a": 250.0}
 
 
 def test_the_version_of_the_data_changes_when_somebody_else_writes(index: Index):

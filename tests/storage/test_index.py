@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from storage import index as index_module
 from storage.errors import FolderConflict, IndexTooNew, StoreUnusable, UnknownFolder
+from storage.eviction import HALF_LIFE_SECONDS
 from storage.index import Index
 from storage.migrations import STEPS
 from storage.search_words import words_of
@@ -142,6 +143,13 @@ class TestOpening:
             process.stdin.flush()
         errors = [process.communicate()[1] for process in processes]
         assert [process.returncode for process in processes] == [0, 0, 0], errors
+
+    def test_opening_an_index_writes_nothing(self, tmp_path: Path):
+        path = tmp_path / "index.db"
+        Index(path).close()
+        before = path.read_bytes()
+        Index(path).close()
+        assert path.read_bytes() == before
 
     def test_an_index_of_a_newer_version_is_refused_and_left_alone(self, tmp_path: Path):
         path = tmp_path / "index.db"
@@ -283,7 +291,45 @@ class TestFolders:
         index.put_document(folder.id, version(DOCS / "a"), texts("the password is xyzzyplugh", "other words"))
         assert b"xyzzyplugh" in on_disk()
         index.remove_folder(DOCS)
+        index.compact()
         assert b"xyzzyplugh" not in on_disk()
+
+    def test_that_deleted_text_is_still_to_be_cleared_survives_whoever_deleted_it(
+        self, index: Index, folder: Folder, version: MakeVersion, texts: MakeTexts
+    ):
+        index.put_document(folder.id, version(DOCS / "a"), texts("tea", "cocoa"))
+        index.put_document(folder.id, version(DOCS / "b"), texts("mate"))
+        assert not index.holds_deleted_text()
+        index.put_document(folder.id, version(DOCS / "a"), texts("cocoa", "coffee"))
+        assert index.holds_deleted_text(), "tea is gone"
+        index.compact()
+        assert not index.holds_deleted_text()
+        for delete in (
+            lambda: index.remove_document(DOCS / "a"),
+            lambda: index.fail_document(folder.id, version(DOCS / "b"), "it is encrypted"),
+            lambda: index.remove_folder(DOCS),
+        ):
+            delete()
+            with Index(index.path) as another:
+                assert another.holds_deleted_text()
+                another.compact()
+            assert not index.holds_deleted_text()
+
+    def test_a_log_that_somebody_reads_is_cleared_by_a_later_call(
+        self, index: Index, folder: Folder, version: MakeVersion, texts: MakeTexts, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("storage.index.BUSY_TIMEOUT_SECONDS", 0.05)
+        index.put_document(folder.id, version(DOCS / "a"), texts("the password is xyzzyplugh"))
+        with closing(sqlite3.connect(index.path, isolation_level=None)) as reader, Index(index.path) as hasty:
+            reader.execute("BEGIN")
+            reader.execute("SELECT text FROM chunks").fetchall()
+            hasty.remove_document(DOCS / "a")
+            hasty.compact()
+            assert hasty.holds_deleted_text()
+            reader.execute("COMMIT")
+            hasty.compact()
+            assert not hasty.holds_deleted_text()
+        assert all(b"xyzzyplugh" not in path.read_bytes() for path in index.path.parent.iterdir())
 
 
 class TestDocuments:
@@ -655,13 +701,69 @@ class TestStates:
         assert index.state_keys(MODEL) == [key(1)]
         assert len(index.state_keys()) == 2
 
-    def test_a_touch_counts_and_sets_the_time(self, index: Index, monkeypatch: pytest.MonkeyPatch):
-        index.record_state(key(1), "chunk", 3, 100)
-        index.record_state(key(2), "chunk", 3, 100)
-        monkeypatch.setattr(index_module.time, "time", lambda: 2_000_000_000.9)
-        index.touch_states([key(1), key(3)])
-        rows = index._rows("SELECT num_hits, last_used_at = 2000000000 FROM states ORDER BY digest")
-        assert rows == [(1, 1), (0, 0)]
+    def test_an_answer_counts_for_the_states_of_its_chunks_and_warms_those_of_their_documents(
+        self, index: Index, chunk_ids: list[int], monkeypatch: pytest.MonkeyPatch
+    ):
+        for number, chunk_id in enumerate(chunk_ids, start=1):
+            index.record_state(key(number), "chunk", 3, 100, [chunk_id])
+        index.record_state(key(1, OTHER_MODEL), "chunk", 3, 100, chunk_ids[:1])
+        index.record_state(key(9), "preamble", 3, 100)
+        index._connection.execute("UPDATE states SET last_used_at = 5, num_hits = 8")
+        monkeypatch.setattr(index_module, "now", lambda: 5 + HALF_LIFE_SECONDS)
+        index.note_use([chunk_ids[0], 999], MODEL)
+        rows = index._rows("SELECT fingerprint, digest, last_used_at, num_hits FROM states")
+        kept = {StateKey(*row[:2]): row[2:] for row in rows}
+        late = 5 + HALF_LIFE_SECONDS
+        assert kept[key(1)] == (late, 5), "half of eight, and one"
+        assert kept[key(1, OTHER_MODEL)] == (5, 8), "another model has its own"
+        assert kept[key(9)] == (late, 8)
+        siblings = {chunk.id for chunk in index.chunks(index.chunks_with_ids(chunk_ids[:1])[0].document_path)}
+        for number, chunk_id in list(enumerate(chunk_ids, start=1))[1:]:
+            assert kept[key(number)] == ((late, 4) if chunk_id in siblings else (5, 8))
+
+    def test_a_state_counts_as_used_when_its_document_was(
+        self, index: Index, folder: Folder, texts: MakeTexts, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(index_module, "now", lambda: 1_000)
+
+        def put(mtime: int, *words: str) -> None:
+            changed = DocumentVersion(DOCS / "plan", 1, mtime * 10**9, "d", "plan")
+            index.put_document(folder.id, changed, texts(*words))
+
+        def last_used() -> list[int]:
+            return [row[0] for row in index._rows("SELECT last_used_at FROM states WHERE role = 'chunk'")]
+
+        put(30, "tea")
+        index.record_state(key(1), "chunk", 3, 100, [ids(index)["tea"]])
+        assert last_used() == [30], "not now: it was steeped late because it is worth little"
+        put(40, "tea", "cups")
+        assert last_used() == [30], "nobody asks this model"
+        index.record_state(key(9), "preamble", 3, 10)
+        put(50, "tea", "cups")
+        assert last_used() == [50]
+        put(5_000, "tea", "cups")
+        assert last_used() == [1_000], "whatever the file says of the future"
+
+    def test_what_may_give_room_is_listed_coldest_first(self, index: Index, folder: Folder, texts: MakeTexts):
+        for name, mtime in (("old", 10), ("new", 30), ("pinned", 5), ("shared", 20)):
+            words = ("shared text",) if name in ("pinned", "shared") else (name,)
+            version = DocumentVersion(DOCS / name, 1, mtime * 10**9, "d", name)
+            index.put_document(folder.id, version, texts(*words))
+        found = {stored.document_path.name: stored.id for stored in index.chunks()}
+        for number, name in enumerate(("old", "new", "pinned"), start=1):
+            index.record_state(key(number), "chunk", 3, number * 10, [found[name]])
+        index.record_state(key(3), "chunk", 3, 30, [found["shared"]])
+        index.record_state(key(9), "preamble", 3, 1000)
+        assert [state.key for state in index.coldest_states()] == [key(1), key(3), key(2)]
+        assert [state.key for state in index.coldest_states(limit=1)] == [key(1)]
+        index.pin([DOCS / "pinned"], True)
+        assert [state.key for state in index.coldest_states()] == [key(1), key(2)], "shared with a pinned one"
+        assert index.immovable_bytes() == 1030
+        owners = index.owners([key(1), key(3), key(8)])
+        assert {state: set(whose) for state, whose in owners.items()} == {
+            key(1): {DOCS / "old"},
+            key(3): {DOCS / "pinned", DOCS / "shared"},
+        }
 
     def test_counts_count_one_fingerprint_or_all(self, index: Index, folder: Folder, chunk_ids: list[int]):
         index.fail_document(folder.id, DocumentVersion(DOCS / "c", 1, 1, "d", "c"), "broken")
@@ -707,7 +809,7 @@ class TestStages:
         for name, changed_at in (("old", 10), ("newer", 30), ("used", 20)):
             changed = DocumentVersion(DOCS / name, 1, changed_at * 10**9, "d", name)
             index.put_document(folder.id, changed, texts(f"{name} 1", f"{name} 2"))
-        index.note_use([ids(index)["used 2"]])
+        index.note_use([ids(index)["used 2"]], MODEL)
         listed = [stored.chunk.text for stored in index.chunks_without_state(MODEL)]
         assert listed == ["used 1", "used 2", "newer 1", "newer 2", "old 1", "old 2"]
         assert [stored.chunk.text for stored in index.chunks_without_state(MODEL, limit=3)] == listed[:3]
@@ -737,3 +839,33 @@ class TestModelFiles:
         index.remember_model_sha256(path, 11, 20, "bb")
         assert index.model_sha256(path, 11, 20) == "bb"
         assert index.model_sha256(path, 10, 20) is None
+
+
+class TestAlone:
+    def test_what_is_done_within_is_one_transaction(self, index: Index, folder: Folder):
+        with Index(index.path) as other:
+            with index.alone():
+                index.record_state(key(1), "chunk", 3, 100)
+                with index.alone():
+                    index.record_state(key(2), "chunk", 3, 100)
+                assert other.state_keys() == []
+            assert set(other.state_keys()) == {key(1), key(2)}
+
+    @pytest.mark.parametrize("error", [OSError(28, "No space left"), ValueError("a mistake"), KeyboardInterrupt()])
+    def test_an_exception_undoes_it_and_rises_as_it_is(self, index: Index, error: BaseException):
+        def fail() -> None:
+            with index.alone():
+                index.record_state(key(1), "chunk", 3, 100)
+                raise error
+
+        with pytest.raises(type(error)) as caught:
+            fail()
+        assert caught.value is error
+        assert index.state_keys() == []
+        index.record_state(key(2), "chunk", 3, 100)
+        assert index.state_keys() == [key(2)]
+
+    def test_others_wait(self, index: Index, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(index_module, "BUSY_TIMEOUT_SECONDS", 0.05)
+        with Index(index.path) as hasty, index.alone(), pytest.raises(StoreUnusable, match="keeps it locked"):
+            hasty.record_state(key(1), "chunk", 3, 100)

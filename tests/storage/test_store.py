@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import xxhash
 
 from storage import chunk_file
 from storage.content_key import fingerprint, state_key
 from storage.errors import StoreUnusable
 from storage.index import Index
 from storage.store import StateStore
-from storage.values import ChunkState, ChunkText, DocumentVersion, Folder, Miss
+from storage.values import ChunkState, ChunkText, DocumentVersion, Folder, Miss, StateKey
 
 MakeState = Callable[..., ChunkState]
 MakeVersion = Callable[..., DocumentVersion]
@@ -92,6 +93,64 @@ def test_a_flipped_byte_is_a_damaged_miss_and_the_file_goes(
     assert str(store.path_of(state.key)) in caplog.text
     assert "checksum" in caplog.text
     assert "secret" not in caplog.text
+
+
+def of_a_later_version(path: Path) -> bytes:
+    """Makes it one of version 2, as far as anybody can tell here."""
+    data = bytearray(path.read_bytes())
+    data[8] = 2
+    data[-16:] = xxhash.xxh3_128_digest(data[:-16])
+    path.write_bytes(data)
+    return bytes(data)
+
+
+def test_a_file_of_a_newer_version_is_a_miss_and_stays_until_its_state_is_computed_here(
+    store: StateStore, index: Index, make_state: MakeState, caplog: pytest.LogCaptureFixture
+):
+    state = make_state()
+    store.put(state)
+    path = store.path_of(state.key)
+    newer = of_a_later_version(path)
+    missed = store.get(state.key, state.token_ids)
+    assert isinstance(missed, Miss)
+    assert "newer version" in missed.reason
+    assert not missed.damaged
+    assert not store.adopt(state.key, state.token_ids, [])
+    assert path.read_bytes() == newer
+    assert index.has_state(state.key)
+    assert not caplog.records
+    store.put(state)
+    assert isinstance(store.get(state.key, state.token_ids), ChunkState)
+    (record,) = caplog.records
+    assert "Replaced" in record.getMessage()
+    assert path.name in record.getMessage()
+
+
+@pytest.mark.parametrize("size", [12, 100])
+def test_a_newer_file_shorter_than_any_of_ours_stays_as_well(store: StateStore, make_state: MakeState, size: int):
+    state = make_state()
+    store.put(state)
+    path = store.path_of(state.key)
+    path.write_bytes(of_a_later_version(path)[:size])
+    assert isinstance(store.get(state.key, state.token_ids), Miss)
+    assert path.stat().st_size == size
+
+
+def test_nothing_is_removed_without_a_line_in_the_log(
+    store: StateStore, index: Index, make_state: MakeState, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level("INFO")
+    unused, orphan, dropped = make_state((1,)), make_state((2,)), make_state((3,))
+    for state in (unused, orphan, dropped):
+        store.put(state)
+    index.forget_state(orphan.key)
+    os.utime(store.path_of(orphan.key), (0, 0))
+    store.drop(dropped.key, "a test")
+    assert store.sweep() == 1
+    assert store.purge_unlinked() == 1
+    removed = [record.getMessage() for record in caplog.records]
+    for state, message in zip((dropped, orphan, unused), removed, strict=True):
+        assert store.path_of(state.key).name in message
 
 
 def test_a_file_of_another_state_in_its_place_is_a_damaged_miss(store: StateStore, make_state: MakeState):
@@ -220,6 +279,65 @@ def test_a_put_killed_between_file_and_row_leaves_a_state_that_can_be_got_or_swe
     assert files(store) == [store.path_of(got.key)]
 
 
+class TestWhatChangesBetweenALookAndTheDeed:
+    def test_a_state_that_is_linked_after_a_purge_has_listed_it_stays(
+        self,
+        store: StateStore,
+        index: Index,
+        folder: Folder,
+        version: MakeVersion,
+        texts: MakeTexts,
+        make_state: MakeState,
+    ):
+        state = make_state()
+        store.put(state)
+        listed = index.unlinked_states()
+        index.put_document(folder.id, version(DOCS / "a"), texts("one"))
+        assert store.adopt(state.key, state.token_ids, [index.chunks()[0].id])
+        assert store._purge(listed) == 0
+        assert isinstance(store.get(state.key, state.token_ids), ChunkState)
+
+    def test_a_damaged_file_that_was_replaced_is_not_dropped(self, store: StateStore, make_state: MakeState):
+        state = make_state()
+        store.put(state)
+        store.drop_damaged(state.key)
+        assert store.contains(state.key)
+
+    def test_a_file_that_came_back_keeps_its_row(self, store: StateStore, index: Index, make_state: MakeState):
+        there, gone = make_state((1,)), make_state((2,))
+        for state in (there, gone):
+            store.put(state)
+        store.path_of(gone.key).unlink()
+        store.forget_missing([there.key, gone.key])
+        assert index.state_keys() == [there.key]
+
+    def test_a_state_whose_file_went_since_it_was_read_gets_no_row(
+        self, store: StateStore, index: Index, make_state: MakeState, monkeypatch: pytest.MonkeyPatch
+    ):
+        state, real = make_state(), chunk_file.read
+
+        def read_and_lose(path: Path, key: StateKey) -> ChunkState:
+            found = real(path, key)
+            path.unlink()
+            return found
+
+        monkeypatch.setattr(chunk_file, "read", read_and_lose)
+        store.put(state)
+        index.forget_state(state.key)
+        assert isinstance(store.get(state.key, state.token_ids), ChunkState), "it is in memory"
+        assert index.state_keys() == []
+        store.put(state)
+        index.forget_state(state.key)
+        assert not store.adopt(state.key, state.token_ids, [])
+        assert index.state_keys() == []
+
+    def test_an_orphan_that_got_its_row_is_not_swept(self, store: StateStore, make_state: MakeState):
+        state = make_state()
+        store.put(state)
+        assert not store.remove_unlisted(store.path_of(state.key))
+        assert store.contains(state.key)
+
+
 def test_sweeping_spares_fresh_files_and_takes_strays(store: StateStore, index: Index, make_state: MakeState):
     state = make_state()
     store.put(state)
@@ -242,7 +360,7 @@ def test_a_disk_that_refuses_is_named_with_its_reason(
         raise OSError(28, "No space left on device")
 
     state = make_state()
-    monkeypatch.setattr(chunk_file, "write", full)
+    monkeypatch.setattr(chunk_file, "_write_new", full)
     with pytest.raises(StoreUnusable, match=rf"{state.key.digest}\.kv .*No space left on device"):
         store.put(state)
     assert index.state_keys() == [], "no row without a file"

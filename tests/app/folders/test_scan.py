@@ -74,6 +74,46 @@ def test_symbolic_links_are_not_followed(tmp_path: Path):
     assert names(folder, scan(folder)) == ["a.txt", "sub/b.txt"]
 
 
+def test_symbolic_links_that_lead_out_are_followed_if_told(tmp_path: Path):
+    make(
+        tmp_path,
+        "outside/a.txt",
+        "outside/sub/b.txt",
+        "outside/key.pem",
+        "one/c.txt",
+        "folder/d.txt",
+        "folder/sub/e.txt",
+    )
+    folder = tmp_path / "folder"
+    (folder / "out").symlink_to(tmp_path / "outside", target_is_directory=True)
+    (folder / "sub" / "one.txt").symlink_to(tmp_path / "one" / "c.txt")
+    (folder / "inside.txt").symlink_to(folder / "d.txt")
+    (folder / "node_modules").symlink_to(tmp_path / "one", target_is_directory=True)
+    (folder / "nowhere.txt").symlink_to(tmp_path / "nothing")
+    found = ["d.txt", "out/a.txt", "out/sub/b.txt", "sub/e.txt", "sub/one.txt"]
+    assert sorted(names(folder, scan(folder, follow_links=True))) == found
+    assert names(folder, scan(folder, below=folder / "out" / "sub", follow_links=True)) == ["out/sub/b.txt"]
+    assert names(folder, scan(folder, below=folder / "sub" / "one.txt", follow_links=True)) == ["sub/one.txt"]
+    assert names(folder, scan(folder, below=folder / "inside.txt", follow_links=True)) == []
+
+
+def test_followed_links_come_to_an_end(tmp_path: Path):
+    make(tmp_path, "outside/a.txt", "folder/d.txt")
+    folder, outside = tmp_path / "folder", tmp_path / "outside"
+    for place, target in {
+        folder / "up": tmp_path,
+        folder / "out": outside,
+        folder / "out2": outside,
+        folder / "self": folder / "self",
+        outside / "back": folder,
+        outside / "again": outside,
+    }.items():
+        place.symlink_to(target, target_is_directory=True)
+    found = names(folder, scan(folder, follow_links=True))
+    assert len(found) == 2
+    assert {Path(name).name for name in found} == {"a.txt", "d.txt"}
+
+
 def test_a_folder_that_is_itself_a_link_is_scanned_under_its_own_name(tmp_path: Path):
     make(tmp_path, "real/a.txt")
     (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)

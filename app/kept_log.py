@@ -1,0 +1,57 @@
+"""What commands did to the files of the store, in the log file that the app writes as well: nothing goes unnoticed.
+
+While the app runs, everything that is logged goes there anyway (`app.tui.quiet_streams`). The log names files and
+reasons, never the text of a document.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from storage import private_folder
+
+_FORMAT = "%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"
+_PARTS = ("app", "storage")
+
+
+@contextmanager
+def kept_log(path: Path) -> Iterator[None]:
+    """While the block runs, remarks of app and storage are added to the file, made with the first of them."""
+    if logging.getLogger().isEnabledFor(logging.INFO):  # somebody keeps everything
+        yield
+        return
+    handler = _Appender(path)
+    handler.setFormatter(logging.Formatter(_FORMAT))
+    loggers = [logging.getLogger(name) for name in _PARTS]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+
+
+class _Appender(logging.Handler):
+    """One line per record. A line that the disk does not take is lost: what was done is right without it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = f"{self.format(record)}\n".encode("utf-8", "backslashreplace")
+        try:
+            private_folder.make(self._path.parent)
+            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, private_folder.FILE_MODE)
+            try:
+                os.write(file, line)
+            finally:
+                os.close(file)
+        except OSError:
+            pass

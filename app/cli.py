@@ -327,7 +327,7 @@ def bench_quality(
     ratios: Annotated[str | None, typer.Option(help="Shares of a full prefill's work, with commas.")] = None,
     order: Annotated[str, typer.Option(help="Of the passages: document, best-first or best-last.")] = "document",
     model: Model = None,
-    results: Annotated[
+    json: Annotated[
         Path | None,
         typer.Option("--json", metavar="OUT", help="Add what is missing to this file of JSON lines."),
     ] = None,
@@ -343,7 +343,7 @@ def bench_quality(
         treatments=strategies or command.DEFAULT_TREATMENTS,
         ratios=ratios or command.DEFAULT_RATIOS,
         order=order,
-        results=results,
+        results=json,
     )
     command.run({"model": model}, Terminal(quiet=quiet), wish=wish)
 

@@ -60,7 +60,7 @@ class Settings:
     """`blend`: load chunk states and recompute a few tokens; `exact`: compute everything."""
     ratio: float = 0.15
     """Share of the context tokens that a blend recomputes."""
-    strategy: str = "attention-deviation"
+    strategy: str = "attention"
     """Which tokens a blend recomputes."""
     context_tokens: int = 2048
     """Tokens of documents in front of a question, at most."""

@@ -6,10 +6,25 @@ Recomputing a few tokens exactly repairs most of it, if they are the right ones.
 
     none (plain reuse)          .509     first tokens of each chunk (EPIC, arXiv 2410.15332; 5 %)   .392
     V deviation at layer 1      .305     (CacheBlend, arXiv 2405.16444)
-    question attention          .202     (after ProphetKV, arXiv 2602.02579)
-    attention × √deviation      .198     the default
+    question attention          .202     (after ProphetKV, arXiv 2602.02579); the default
+    attention × √deviation      .198
 
-A token counts if the question looks at it *and* its rows are far off. Scores are per context token, over all chunks in
+A token counts if the question looks at it *and* its rows are far off. But knowing how far costs as much as recomputing
+3 % of the context, which is better spent on tokens: with *all* work counted (15 % and 5 % of a prefill, the question's
+pass over the stale cache and layers 0-1 of the shortlist included; questions 0-6 of the same set at 15 %, and 10-20;
+one H200; brackets: bootstrap 95 % of the paired difference to the second row):
+
+                                                       15 %, 7 questions     15 %, 11 questions    5 %, 11 questions
+    question attention, every 2nd layer from n/3       .109 [−.034, +.017]   –                     –
+    attention × √deviation                             .119                  .139                  .237
+    question attention, n/3 to n/2 (half the pass)     .140 [−.061, +.106]   .160 [−.019, +.063]   .280 [+.005, +.081]
+    attention × √deviation, n/3 to n/2                 .151 [−.056, +.112]   .175 [−.016, +.088]   .262 [−.006, +.059]
+    first tokens of each chunk                         .138 [+.004, +.038]   .192 [+.002, +.117]   .278 [−.025, +.124]
+    V deviation at layer 1                             .142 [−.031, +.070]   .237 [+.005, +.247]   –
+    none (plain reuse)                                 .133                  .379                  .379
+
+So the default measures attention alone, in all of the scored layers. (`engine.treatments` names what else was tried;
+`steep bench quality` measures it.) Scores are per context token, over all chunks in
 prompt order; `candidates` excludes tokens that are exact already (the first chunk, computed chunks).
 """
 
@@ -76,7 +91,7 @@ STRATEGIES: Mapping[str, Strategy] = {
     "attention": Strategy(_attention, needs_attention=True),
     "attention-deviation": Strategy(_attention_times_deviation, needs_attention=True, needs_deviation=True),
 }
-DEFAULT_STRATEGY = "attention-deviation"
+DEFAULT_STRATEGY = "attention"
 
 
 def num_wanted(strategy: str, ratio: float, num_context_tokens: int, candidates: BoolArray) -> int:

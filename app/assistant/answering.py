@@ -8,19 +8,19 @@ turns that an edited question replaces are replaced when its answer is there, no
 import logging
 import random
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.asking import Found, account_of, find, request_of
+from app.asking import Found, account_of, request_of
 from app.assistant.events import AnswerFailed, AnswerFinished, AnswerPiece, AnswerStarted, PassagesFound, PromptRead
+from app.assistant.passages import passages_for, turns_before
 from app.assistant.port import Tell
 from app.assistant.question import Asked, Question
 from app.assistant.reason import reason_of
 from app.conversations.account import Account, Source
 from app.conversations.heat import heat_of, scale_of, weights_of_words
-from app.errors import NothingIndexed, WrongUse
+from app.errors import WrongUse
 from app.precedence import asking
 from app.prompt_chunks import prompt_text
 from app.search.retrieval import DenseSearch
@@ -88,8 +88,7 @@ class Answering:
             raise WrongUse("The conversation was deleted. Ask again to begin a new one.")
         if conversation.scope != asked.scope:
             index.set_scope(conversation.id, asked.scope)
-        turns = index.turns(conversation.id)
-        return _Place(conversation, tuple(turns[: asked.ordinal]))
+        return _Place(conversation, turns_before(index, asked))
 
     def _fail(self, asked: Asked, place: _Place | None, reason: str) -> None:
         conversation = place.conversation if place else None
@@ -105,51 +104,22 @@ class Answering:
 
     def _answer(self, question: Question, place: _Place) -> None:
         asked = question.asked
-        found = self._find(asked, place)
+        found = passages_for(asked, place.earlier, self._parts, self._engine, self._search)
         self._tell(PassagesFound(len(found.chunks), self._num_remembered(found, place)))
         done = self._converse(question, place, found)
         self.memory = done.memory
         found = self._with_remembered(found, done)
         account = account_of(asked.text, found, self._engine, done)
-        account = replace(
-            account,
-            sources=self._warmed(account.sources, found, done),
-            timing=replace(account.timing, cold_ttft_ms=self._cold_ms(account, done)),
-        )
+        account = replace(account, sources=self._warmed(account.sources, found, done))
         turn = self._keep(asked, place, done.text, account)
-        self._parts.index.note_use(source.chunk_id for source in account.sources)
+        self._parts.index.note_use((source.chunk_id for source in account.sources), self._engine.fingerprint)
         conversation = self._parts.index.conversation(place.conversation.id) or place.conversation
         self._tell(AnswerFinished(conversation, turn, done.memory))
-
-    def _find(self, asked: Asked, place: _Place) -> Found:
-        index = self._parts.index
-        if not index.counts().num_chunks:
-            raise NothingIndexed("There are no documents to answer from yet. Add a folder in the library (F3).")
-        earlier = place.earlier[-1].question if place.earlier else None
-        return find(
-            asked.text,
-            self._parts,
-            self._engine,
-            self._search,
-            document_ids=self._document_ids(asked.scope),
-            earlier=earlier,
-        )
 
     def _num_remembered(self, found: Found, place: _Place) -> int:
         memory = self.memory
         is_ours = memory is not None and memory.conversation_id == place.conversation.id
         return len(found.hits.keys() & set(memory.chunk_ids)) if memory and is_ours else 0
-
-    def _document_ids(self, scope: Sequence[Path]) -> Collection[int] | None:
-        if not scope:
-            return None
-        listed = (document for path in scope for document in self._parts.index.documents(below=path))
-        ids = {document.id for document in listed if document.num_chunks}
-        if not ids:
-            raise WrongUse(
-                "There is nothing to answer from in what is selected; select other documents in the library (F3)."
-            )
-        return ids
 
     def _converse(self, question: Question, place: _Place, found: Found) -> "AnswerDone":
         from engine.errors import Cancelled
@@ -196,17 +166,6 @@ class Answering:
             return replace(source, heat=heat_of(words.get(source.chunk_id, ()), scale, first, chunk.start))
 
         return tuple(map(warmed, sources))
-
-    def _cold_ms(self, account: Account, done: "AnswerDone") -> float | None:
-        """By the speed seen now, else by the one that was seen before this program was started."""
-        index, fingerprint = self._parts.index, self._engine.fingerprint
-        if done.prefill_tokens_per_s:
-            index.put_model_speed(fingerprint, done.prefill_tokens_per_s)
-            return account.timing.cold_ttft_ms
-        speed = index.model_speed(fingerprint)
-        if not speed or not done.memory:
-            return None
-        return account.timing.retrieve_ms + (done.memory.num_tokens - done.num_answer_tokens) / speed * 1e3
 
     def _keep(self, asked: Asked, place: _Place, answer: str, account: Account) -> Turn:
         turn = Turn(place.conversation.id, place.ordinal, asked.text, answer, account.as_json(), int(time.time()))

@@ -32,6 +32,7 @@ from app.assistant.events import (
 )
 from app.assistant.lookup import Lookup
 from app.assistant.port import Tell
+from app.assistant.prefetch import Prefetch
 from app.assistant.question import Asked, Question
 from app.assistant.reason import reason_of
 from app.errors import AppError, WrongUse
@@ -80,13 +81,14 @@ class Assistant:
         self.locations: Locations = find_locations()
         self.settings: Settings = load_settings(self.locations.config_file, flags)
         self._lookup = Lookup(flags)
+        self._prefetch = Prefetch(self._lookup)
         self._requests: SimpleQueue[_Request | None] = SimpleQueue()
         self._question: Question | None = None
         self._thread = threading.Thread(target=self._main, name="steep-assistant", daemon=True)
 
     def start(self, tell: Tell) -> None:
         self._tell = tell
-        self._post(lambda desk: desk.slot.load())
+        self._post(self._load)
         self._thread.start()
 
     def close(self) -> None:
@@ -107,12 +109,23 @@ class Assistant:
         scope: Sequence[Path] = (),
         vary: bool = False,
     ) -> None:
+        self._prefetch.give_up()
         self._question = asked = Question(Asked(question, conversation_id, ordinal, tuple(scope), vary))
         self._requests.put(_Request(lambda desk: self._answer(desk, asked), asked))
 
     def stop(self) -> None:
         if self._question:
             self._question.stop()
+
+    def prefetch(
+        self,
+        draft: str,
+        *,
+        conversation_id: int | None = None,
+        ordinal: int | None = None,
+        scope: Sequence[Path] = (),
+    ) -> None:
+        self._prefetch.want(Asked(draft, conversation_id, ordinal, tuple(scope), vary=False))
 
     # --- conversations
 
@@ -137,10 +150,10 @@ class Assistant:
 
     def use_model(self, path: Path) -> None:
         self.stop()
-        self._post(lambda desk: desk.slot.load(path))
+        self._post(lambda desk: self._load(desk, path))
 
     def reload_model(self) -> None:
-        self._post(lambda desk: desk.slot.load())
+        self._post(self._load)
 
     def run(self, work: Callable[[Parts], T]) -> Future[T]:
         return self._lookup.run(work)
@@ -177,6 +190,7 @@ class Assistant:
 
         parts = stack.enter_context(open_parts(self._flags, for_engine=True))
         slot = stack.enter_context(ModelSlot(self._flags, parts, self._tell))
+        stack.callback(self._prefetch.use, None)
         return _Desk(parts, slot, self._open_dense(parts, stack))
 
     def _open_dense(self, parts: Parts, stack: ExitStack) -> "DenseIndex | None":
@@ -205,11 +219,16 @@ class Assistant:
             self._tell(AnswerFailed(None, asked.ordinal or 0, asked.text, reason))
         return request is not None
 
+    def _load(self, desk: _Desk, path: Path | None = None) -> None:
+        self._prefetch.use(None)
+        desk.slot.load(path)
+        self._prefetch.use(desk.slot.engine)
+
     def _answer(self, desk: _Desk, question: Question) -> None:
         asked, slot = question.asked, desk.slot
         if slot.has_died():
             self._tell(Trouble("The engine had stopped; the model is loaded again."))
-            slot.load()
+            self._load(desk)
             desk.memory = None
         if question.is_stopped or slot.engine is None:
             reason = "" if question.is_stopped else slot.reason

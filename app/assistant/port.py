@@ -56,6 +56,19 @@ class AssistantPort(Protocol):
         """Stop the answer that is being made, if any, within one node of the graph."""
         ...
 
+    def prefetch(
+        self,
+        draft: str,
+        *,
+        conversation_id: int | None = None,
+        ordinal: int | None = None,
+        scope: Sequence[Path] = (),
+    ) -> None:
+        """A question is being typed, and stands like this: let what it would need begin to load. Where `ask` would put
+        it; the newest replaces those before. A guess: nothing is told of it, whatever happens.
+        """
+        ...
+
     # --- conversations
 
     def open_conversation(self, conversation_id: int) -> None:

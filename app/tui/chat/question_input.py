@@ -1,14 +1,22 @@
-"""Where questions are typed: grows with its lines, Enter sends, arrows at its edges walk through earlier questions."""
+"""Where questions are typed: grows with its lines, Enter sends, arrows at its edges walk through earlier questions.
+
+A pause in the typing is told, so that what the question will need can be looked for meanwhile.
+"""
 
 from typing import ClassVar
 
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.timer import Timer
 from textual.widgets import TextArea
 
 from app.tui.chat.question_history import QuestionHistory
 
 _PLACEHOLDER = "Ask your documents"
+
+_PAUSE_SECONDS = 0.3
+"""Longer than between two keys of who types steadily; the rest of a question takes seconds more."""
 
 
 class QuestionInput(TextArea):
@@ -45,6 +53,13 @@ class QuestionInput(TextArea):
     class HistoryWanted(Message):
         """The first step back; earlier questions may be asked for now."""
 
+    class Paused(Message):
+        """The text was changed, and has not been for a moment."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
     def __init__(self) -> None:
         super().__init__(
             soft_wrap=True,
@@ -55,6 +70,7 @@ class QuestionInput(TextArea):
         )
         self.history_of_questions = QuestionHistory()
         self._has_asked_for_history = False
+        self._pause: Timer | None = None
 
     def take(self) -> str:
         """The question is asked: the input is empty again."""
@@ -67,6 +83,15 @@ class QuestionInput(TextArea):
         """Put a question into the input, the cursor behind it."""
         self.text = text
         self.move_cursor(self.document.end)
+
+    @on(TextArea.Changed)
+    def _wait_for_pause(self) -> None:
+        if self._pause:
+            self._pause.stop()
+        self._pause = self.set_timer(_PAUSE_SECONDS, self._tell_pause)
+
+    def _tell_pause(self) -> None:
+        self.post_message(self.Paused(self.text.strip()))
 
     def action_send(self) -> None:
         if self.text.strip():

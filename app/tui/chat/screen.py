@@ -99,6 +99,8 @@ class ChatScreen(Screen[None]):
         self._is_looking = False
         self._suggested: tuple[str, ...] = ()
         self._shown_conversation: int | None = None
+        self._foreseen: tuple[object, ...] = ()
+        """The question in the making that was looked up last, and where it belongs."""
 
     @property
     def steep(self) -> "SteepApp":
@@ -338,6 +340,14 @@ class ChatScreen(Screen[None]):
         self.steep.assistant.ask(
             question, conversation_id=conversation_id, ordinal=ordinal, scope=self.steep.scope, vary=vary
         )
+
+    @on(QuestionInput.Paused)
+    def _foresee(self, message: QuestionInput.Paused) -> None:
+        """Let what the question will need begin to load."""
+        draft = message.text, self.steep.conversation_id, self._editing, self.steep.scope
+        if message.text and draft != self._foreseen:
+            self._foreseen = text, conversation_id, ordinal, scope = draft
+            self.steep.assistant.prefetch(text, conversation_id=conversation_id, ordinal=ordinal, scope=scope)
 
     def action_all_documents(self) -> None:
         self.steep.scope = ()

@@ -1,5 +1,6 @@
 """An assistant over documents that the tiny model has read, and an ear for what it tells."""
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -39,6 +40,13 @@ def use_home(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STEEP_THREADS", "1")
     monkeypatch.setenv("STEEP_MAX_ANSWER_TOKENS", "12")
     monkeypatch.setenv("STEEP_CONTEXT_TOKENS", "512")
+
+
+@pytest.fixture
+def everything_kept(caplog: pytest.LogCaptureFixture) -> None:
+    """The log, from the first moment on, as it is while the app runs: no thread changes what is kept of it."""
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="app")
 
 
 @pytest.fixture

@@ -64,6 +64,16 @@ class FakeAssistant:
     def stop(self) -> None:
         self._note("stop")
 
+    def prefetch(
+        self,
+        draft: str,
+        *,
+        conversation_id: int | None = None,
+        ordinal: int | None = None,
+        scope: Sequence[Path] = (),
+    ) -> None:
+        self._note("prefetch", draft=draft, conversation_id=conversation_id, ordinal=ordinal, scope=tuple(scope))
+
     def open_conversation(self, conversation_id: int) -> None:
         self._note("open_conversation", conversation_id=conversation_id)
 

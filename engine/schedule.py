@@ -18,9 +18,12 @@ from enum import Enum, auto
 from engine.load_plan import ChunkToPlace, LoadPlan, Work, plan
 from storage.values import Rates
 
-_TRUSTED_BYTES = 8 << 20
-"""What was read of this load counts as much as everything before once it is so many bytes: two pieces, so that the
-first one's latency alone decides nothing. Sane: a few pieces of a reader."""
+_TRUSTED_BYTES = 64 << 20
+"""What this load has shown counts alone once it is so many bytes, and before that in proportion: the first pieces of
+many threads at once tell more of latency than of throughput. Sane: two pieces of each thread."""
+
+_BYTES_UNDER_WAY = 2 << 20
+"""Of each state that is being read, half a piece is not told yet, on average."""
 
 
 _PLAN_MS = 10.0
@@ -136,6 +139,7 @@ class Schedule:
         num_read = sum(self._num_read.values())
         if self._began_ms is None or not num_read or now_ms <= self._began_ms:
             return self._rates
+        num_read += _BYTES_UNDER_WAY * sum(stage is _Stage.READING for stage in self._stages)
         seen = num_read / (now_ms - self._began_ms) * 1e3
         trust = min(num_read / _TRUSTED_BYTES, 1.0)
         # Times add up, so they are what is averaged.

@@ -83,7 +83,14 @@ def test_never_later_than_either_way_alone(read_ms: float, ratio: float):
     made = plan(chunks(12), at, work)
     everything_loaded = expected_ms(chunks(12), 0, at, work)
     everything_computed = sum(compute_ms(chunk, at) for chunk in chunks(12))
-    assert made.expected_ms <= min(everything_loaded, everything_computed) + 1e-6
+    assert made.expected_ms <= 1.035 * min(everything_loaded, everything_computed)
+
+
+def test_what_would_be_hardly_sooner_is_not_computed():
+    """One slow state of two, and nothing to gain but three per cent."""
+    barely = plan(chunks(2), rates(read_ms_per_chunk=50.5), NO_WORK)
+    assert expected_ms(chunks(2), 1, rates(50.5), NO_WORK) < expected_ms(chunks(2), 0, rates(50.5), NO_WORK)
+    assert barely.num_computed == 0
 
 
 def test_no_chunks_need_no_time():

@@ -23,7 +23,7 @@ from engine.conversation import Conversation
 from engine.errors import DecodeFailed, StateInvalid
 from engine.kv_layout import KvLayout
 from engine.kv_state import GiveWay
-from engine.loader import Loader
+from engine.loader import Loader, num_loader_threads
 from engine.model import ALL_LAYERS, Context, ContextOptions, Model, usable_cores
 from engine.owner import Owner
 from engine.ports import OpenShelf
@@ -49,9 +49,6 @@ _logger = logging.getLogger(__name__)
 
 MICRO_BATCH_TOKENS = 64
 """Tokens that are steeped at a time on a CPU: what is lost, at most, when a question interrupts. Sane: 32 to 512."""
-
-_MOST_LOADER_THREADS = 8
-"""Reading and checking a gigabyte takes a core 0.2 s (page cache, xxh3), and a bus takes 25 GB/s."""
 
 STATE_FORMAT = 1
 """Raised when states of an older program must not be used any more, whatever else is equal."""
@@ -136,8 +133,7 @@ class Session(Owner):
         return Means(self.context, self.frame, tools, why_exact)
 
     def _new_loader(self, layout: KvLayout) -> Loader:
-        num_threads = max(1, min(_MOST_LOADER_THREADS, usable_cores() // 2))
-        return Loader(layout, self._speeds, num_threads, bindings.gpu() if self.model.on_gpu else None)
+        return Loader(layout, self._speeds, num_loader_threads(), bindings.gpu() if self.model.on_gpu else None)
 
     # --- conversations
 

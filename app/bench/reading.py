@@ -12,8 +12,6 @@ from app.errors import AppError
 from storage.state_file import StateFile
 from storage.values import Miss
 
-_MOST_THREADS = 8
-
 _NUM_PASSES = 3
 _MANY_BYTES = 64 << 20
 """Read at least so much in one pass: a few small files are read too soon to be timed."""
@@ -22,13 +20,6 @@ _MOST_REPEATS = 50
 
 CAN_DROP = hasattr(os, "posix_fadvise")
 """Whether this system can be asked to forget what it has of a file in memory."""
-
-
-def num_threads() -> int:
-    """As many as load states in the engine (`engine.session`)."""
-    from engine.model import usable_cores
-
-    return max(1, min(_MOST_THREADS, usable_cores() // 2))
 
 
 class StateUnreadable(AppError):
@@ -40,9 +31,11 @@ def bytes_per_s(files: Sequence[StateFile], *, is_cold: bool) -> float:
 
     `is_cold`: from the disk, every file once per pass.
     """
+    from engine.loader import num_loader_threads
+
     num_bytes = sum(file.num_bytes for file in files)
     repeats = 1 if is_cold else min(_MOST_REPEATS, -(-_MANY_BYTES // num_bytes))
-    with ThreadPoolExecutor(num_threads(), thread_name_prefix="steep-bench-read") as threads:
+    with ThreadPoolExecutor(num_loader_threads(), thread_name_prefix="steep-bench-read") as threads:
         read = _reader(max(file.num_bytes for file in files))
         list(threads.map(read, files))  # memory is touched for the first time
         seconds = [_pass_seconds(threads, read, list(files) * repeats, is_cold=is_cold) for _ in range(_NUM_PASSES)]

@@ -118,6 +118,8 @@ class _Bench:
             raise WrongUse(
                 f"{engine.ready.model_name} cannot be blended because {verdict.reason}: there is nothing to compare"
             )
+        from engine.loader import num_loader_threads
+
         is_cold = options.is_cold and reading.CAN_DROP
         if options.is_cold and not is_cold:
             self._remark("This system cannot be asked to forget files: states come from memory as far as it has them.")
@@ -135,7 +137,7 @@ class _Bench:
         )
         self.result = Result(
             model_name=engine.ready.model_name,
-            num_read_threads=reading.num_threads(),
+            num_read_threads=num_loader_threads(),
             strategy=settings.strategy,
             ratio=settings.ratio,
             num_rounds=options.num_rounds,

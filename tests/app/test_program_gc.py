@@ -4,8 +4,22 @@ import os
 import time
 from pathlib import Path
 
+import pytest
+
 from storage.index import Index
+from tests.app.conftest import write_documents
 from tests.app.program import Program
+
+
+@pytest.fixture
+def steeped(tmp_path: Path, tiny_model: Path) -> Program:
+    """Documents that no answer has used: others ask of those that are shared."""
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    program = Program(tmp_path / "home", tiny_model, write_documents(folder))
+    program.run("add", ".")
+    program.run("index")
+    return program
 
 
 def states(program: Program) -> dict[Path, int]:

@@ -705,7 +705,7 @@ def test_what_is_broken_off_before_the_first_token_is_undone(
     with open_session(tiny_model, MemoryShelf()) as session:
         talk = Talk(session)
         talk.ask(1, 2, mode=Mode.BLEND)
-        request = talk.request(3, 4, mode=Mode.BLEND)
+        request = talk.request(3, 4, mode=Mode.BLEND, strategy="attention-deviation")
         talk.ask(5)
         before = transcript(session).truncated(1)
         expected_rows = rows(session)[: before.num_tokens]

@@ -22,7 +22,7 @@ Value = str | int | float | bool
 Keys = tuple[tuple[str, str], ...]
 """Pairs of an action's id and its keys; a tuple, since a setting must not change under whoever reads it."""
 
-STRATEGY_NAMES = ("none", "first", "deviation", "attention", "attention-deviation")
+STRATEGY_NAMES = ("none", "first", "deviation", "attention", "attention-middle", "attention-deviation")
 """The names of engine.selection.STRATEGIES, here because importing the engine costs 0.5 s; a test compares them."""
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {

@@ -125,6 +125,7 @@ class Blend:
         if not chunks:
             self._ask((*self._place_preamble(lead), *question), len(question))
             return self._report
+        self._layers = selection.STRATEGIES[strategy].layers(self._tools.layout.num_layers)
         self._first = self._end + sum(len(segment.token_ids) for segment in lead)
         work = self._work(strategy, ratio, len(question))
         with self._loading(chunks, work, may_choose=may_choose) as loading:

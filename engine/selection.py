@@ -23,9 +23,10 @@ one H200; brackets: bootstrap 95 % of the paired difference to the second row):
     V deviation at layer 1                             .142 [−.031, +.070]   .237 [+.005, +.247]   –
     none (plain reuse)                                 .133                  .379                  .379
 
-So the default measures attention alone, in all of the scored layers. (`engine.treatments` names what else was tried;
-`steep bench quality` measures it.) Scores are per context token, over all chunks in
-prompt order; `candidates` excludes tokens that are exact already (the first chunk, computed chunks).
+So the default measures attention alone, in all of the scored layers; `attention-middle` is for where the question's
+pass is what takes long: on an H200, over an 8B model, it saves 10 of 31 ms. (`engine.treatments` names what else was
+tried; `steep bench quality` measures it.) Scores are per context token, over all chunks in prompt order; `candidates`
+excludes tokens that are exact already (the first chunk, computed chunks).
 """
 
 from collections.abc import Callable, Mapping
@@ -54,6 +55,16 @@ class Scores:
     """Squared L2 distance of the exact V row at layer 1 to the cached one; NaN where not measured."""
 
 
+def scored_layers(num_layers: int) -> tuple[int, ...]:
+    """The layers whose question attention is summed: every second one from the first third up (measured)."""
+    return tuple(range(num_layers // 3, num_layers, 2))
+
+
+def middle_layers(num_layers: int) -> tuple[int, ...]:
+    """Those of them up to the middle: the question's pass over the stale cache ends there."""
+    return tuple(range(num_layers // 3, num_layers // 2 + 1, 2))
+
+
 @dataclass(frozen=True, slots=True)
 class Strategy:
     """A way to rank tokens, and what it has to know for that."""
@@ -62,6 +73,8 @@ class Strategy:
     """Higher is recomputed first; shape (context tokens,)."""
     needs_attention: bool = False
     needs_deviation: bool = False
+    layers: Callable[[int], tuple[int, ...]] = scored_layers
+    """Those whose attention it ranks by, of so many."""
 
 
 def _first_tokens(scores: Scores) -> FloatArray:
@@ -89,6 +102,7 @@ STRATEGIES: Mapping[str, Strategy] = {
     "first": Strategy(_first_tokens),
     "deviation": Strategy(_deviation, needs_deviation=True),
     "attention": Strategy(_attention, needs_attention=True),
+    "attention-middle": Strategy(_attention, needs_attention=True, layers=middle_layers),
     "attention-deviation": Strategy(_attention_times_deviation, needs_attention=True, needs_deviation=True),
 }
 DEFAULT_STRATEGY = "attention"
@@ -114,8 +128,3 @@ def shortlist(scores: Scores, candidates: BoolArray, num_wanted: int) -> IntArra
         return np.flatnonzero(candidates).astype(np.int32)
     wanted = min(SHORTLIST_FACTOR * num_wanted, int(candidates.sum()))
     return best(scores.attention, candidates, wanted)
-
-
-def scored_layers(num_layers: int) -> tuple[int, ...]:
-    """The layers whose question attention is summed: every second one from the first third up (measured)."""
-    return tuple(range(num_layers // 3, num_layers, 2))

@@ -22,6 +22,7 @@ def chosen(strategy: str, wanted: int, candidates: selection.BoolArray = ALL) ->
     [
         ("first", [0, 3]),
         ("attention", [0, 4]),
+        ("attention-middle", [0, 4]),
         ("deviation", [1, 5]),
         ("attention-deviation", [1, 5]),  # 1 × √100 and 4 × √9 lead; token 4 was not measured
     ],
@@ -50,3 +51,5 @@ def test_the_shortlist_holds_the_best_by_attention_or_everyone_without_it() -> N
 def test_scored_layers_are_every_second_from_the_first_third_up() -> None:
     assert selection.scored_layers(24) == (8, 10, 12, 14, 16, 18, 20, 22)
     assert selection.scored_layers(1) == (0,)
+    assert selection.middle_layers(24) == (8, 10, 12)
+    assert selection.middle_layers(1) == (0,)

@@ -212,6 +212,7 @@ class Household:
         session_options = SessionOptions(self.model, identity, options, longest_chunk=longest)
         with Session(session_options, fresh.opened) as session:
             preamble = len(session.frame.preamble)
+            session.steep(ContextChunk(0, session.frame.preamble[:1]))  # and with it the preamble, if no chunk is left
             for number, state in enumerate(states):
                 if state.start_position == preamble:
                     session.steep(ContextChunk(number, state.token_ids))

@@ -4,8 +4,9 @@
 `Schedule` what to read next, read it piece by piece, check checksum, tokens and structure, and hand it over. They touch
 nothing of llama.cpp. Everything else of a `Loading` is the compute thread's.
 
-States are read by read(2) into memory of ours. A map with read-ahead would not be faster, because checking touches
-every byte anyway, and a file cut short under a map kills the process.
+States are read by read(2) into memory of ours, 4 MiB at a time. Measured with the checksum, 256 MiB, one thread, GB/s
+from memory and from a solid-state disk: 8.0 and 2.0; a map with read-ahead and a copy 4.6 and .8; direct reads 1.7 and
+1.7. Besides, a file cut short under a map kills the process.
 
 Whatever goes wrong with a state, its chunk is computed: one recompute, never the answer. Ended early, the threads stop
 after the piece that they are at.

@@ -1,0 +1,97 @@
+"""Quality of treatments with the engine alone, for machines that have numpy and the native library, but none of the
+app's packages: `python -m tests.check_quality MODEL DATA OUT.jsonl [options]`.
+
+Questions in order, all trials per question, each line written at once. Stops after --seconds; goes on where OUT ends.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from engine import bindings  # noqa: F401 - before numpy, see there
+from engine.model import ALL_LAYERS, Context, ContextOptions, Model
+from engine.prompt import frame_of
+from engine.quality import Comparison, Order, Trial, case_of, cells_for, trials
+from engine.self_check import graph_blendability, model_blendability
+from engine.treatments import TREATMENTS
+from engine.vocabulary import Vocabulary
+
+_FILLER_TOKENS = 1024
+
+
+def main() -> None:
+    started, options = time.monotonic(), _parsed()
+    wanted = list(_trials(options.treatments, options.ratios))
+    entries = json.loads(options.data.read_text("utf-8"))
+    done = _done(options.out)
+    with Model(options.model, gpu_layers=options.gpu_layers) as model:
+        frame = frame_of(model, Vocabulary(model))
+        last = options.first + options.limit
+        cases = [
+            case_of(frame, entry["question"], entry["answers"], _texts(entry, options.passages), options.chunk_tokens)
+            for entry in entries[options.first : last]
+        ]
+        filler = frame.vocabulary.tokens_of("\n\n".join(_texts(entries[-1], len(entries[-1]["ctxs"]))))[:_FILLER_TOKENS]
+        cells = cells_for(cases, len(frame.preamble), _FILLER_TOKENS, options.batch)
+        of_context = ContextOptions(cells, options.batch, num_threads=options.threads, kv_type=options.kv_type)
+        with Context(model, of_context) as context, options.out.open("a") as lines:
+            for verdict in (model_blendability(model), graph_blendability(context)):
+                assert verdict.possible, verdict.reason
+            order, with_answers = Order(options.order), not options.no_answers
+            comparison = Comparison(context, frame, order=order, filler=filler, with_answers=with_answers)
+            for number, case in enumerate(cases, options.first):
+                todo = [trial for trial in wanted if (number, trial.treatment, trial.ratio) not in done]
+                for measured in comparison.measured(number, case, todo):
+                    lines.write(json.dumps(asdict(measured)) + "\n")
+                    lines.flush()
+                    if time.monotonic() - started > options.seconds:
+                        print(f"out of time at question {number}")
+                        return
+                print(f"question {number}: {time.monotonic() - started:.0f} s", flush=True)
+
+
+def _trials(treatments: str, ratios: str) -> Iterable[Trial]:
+    """From names with commas between them; NAME@R1+R2 has ratios of its own."""
+    for item in list(TREATMENTS) if treatments == "all" else treatments.split(","):
+        name, _, own = item.partition("@")
+        assert name in TREATMENTS, f"{name}: not one of {' '.join(TREATMENTS)}"
+        yield from trials([name], [float(ratio) for ratio in (own.split("+") if own else ratios.split(","))])
+
+
+def _texts(entry: dict[str, Any], number: int) -> list[str]:
+    return [f"{passage['title']}\n\n{passage['text']}" for passage in entry["ctxs"][:number]]
+
+
+def _done(path: Path) -> set[tuple[int, str, float]]:
+    if not path.exists():
+        return set()
+    measured = map(json.loads, path.read_text("utf-8").splitlines())
+    return {(each["question"], each["treatment"], each["ratio"]) for each in measured}
+
+
+def _parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("model", "data", "out"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--treatments", default="full,reuse,ours")
+    parser.add_argument("--ratios", default="0.05,0.15")
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--limit", type=int, default=50)
+    parser.add_argument("--passages", type=int, default=10)
+    parser.add_argument("--chunk-tokens", type=int, default=512)
+    parser.add_argument("--batch", type=int, default=2048)
+    parser.add_argument("--gpu-layers", type=int, default=ALL_LAYERS)
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--kv-type", default="f16")
+    parser.add_argument("--order", default="document")
+    parser.add_argument("--no-answers", action="store_true")
+    parser.add_argument("--seconds", type=float, default=float("inf"))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

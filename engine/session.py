@@ -122,10 +122,17 @@ class Session(Owner):
 
     def _answered(self, request: TurnRequest, emit: Callable[[AnswerEvent], None], started: float) -> AnswerDone:
         done = Answering(self._means, self._conversation, request, emit, started).run()
-        if self._speeds.prefill.line:
-            self._shelf.note_rates(self._device, self._speeds.rates)
+        self._keep_rates()
         unsaid, self._unsaid = self._unsaid, []
         return replace(done, notices=(*unsaid, *done.notices))
+
+    def _keep_rates(self) -> None:
+        """For later sessions. The answer is worth more than they are, whatever the shelf's disk says."""
+        if self._speeds.prefill.line:
+            try:
+                self._shelf.note_rates(self._device, self._speeds.rates)
+            except Exception:  # whatever the shelf's disk raises
+                _logger.exception("the rates of this machine were not kept")
 
     def _means_of_answers(self) -> Means:
         why_exact = f"{self.model.path.name} cannot be blended because {self.blendability.reason}"

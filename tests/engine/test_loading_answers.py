@@ -10,10 +10,9 @@ import pytest
 
 from engine.errors import Cancelled
 from engine.model import ContextOptions
-from engine.ports import Allocate, Pace
 from engine.requests import AnswerDone, AnswerRequest, ContextChunk, Loading, Mode
 from engine.session import Session, SessionOptions
-from storage.values import Lookup, Miss, Rates
+from storage.values import Allocate, Lookup, Miss, Pace, Rates
 from tests.fakes import MemoryShelf, MemorySource
 from tests.waiting import wait_until
 
@@ -160,3 +159,14 @@ def test_rates_are_kept_for_the_device(session: Session, shelf: SlowShelf) -> No
     (device,) = shelf.noted_rates
     assert device.startswith("CPU") or "layers" in device
     assert replace(shelf.noted_rates[device], read_bytes_per_s=1.0).prefill_ms_per_token > 0
+
+
+def test_an_answer_is_worth_more_than_the_rates_that_a_full_disk_does_not_take(
+    session: Session, shelf: SlowShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(device: str, rates: Rates) -> None:
+        raise OSError("no space left on device")
+
+    shelf.gate.set()
+    monkeypatch.setattr(shelf, "note_rates", full)
+    assert ask(session, mode=Mode.EXACT).num_answer_tokens > 0

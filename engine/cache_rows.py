@@ -22,9 +22,6 @@ _Q8_0_VALUES = 32
 _Q8_0 = np.dtype([("scale", "<f2"), ("values", "i1", (_Q8_0_VALUES,))])
 """block_q8_0 of ggml-common.h."""
 
-_STATE_HEAD_BYTES, _STATE_CELL_BYTES, _STATE_COUNTS_BYTES, _STATE_ROWS_BYTES = 16, 12, 8, 12
-"""What stands between the rows of a sequence state; see `engine.kv_layout`."""
-
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -37,15 +34,11 @@ class Rows:
 def rows_of_state(blob: Buffer, layout: KvLayout, num_tokens: int) -> Rows:
     """The rows of a checked sequence state, as views into it."""
     raw = np.frombuffer(blob, np.uint8)
-    at = _STATE_HEAD_BYTES + _STATE_CELL_BYTES * num_tokens + _STATE_COUNTS_BYTES
-    sides: list[list[ByteArray]] = []
-    for side in (layout.k_rows, layout.v_rows):
-        sides.append([])
-        for rows in side:
-            at += _STATE_ROWS_BYTES
-            sides[-1].append(raw[at : at + rows.row_bytes * num_tokens].reshape(num_tokens, rows.row_bytes))
-            at += rows.row_bytes * num_tokens
-    return Rows(*sides)
+    each = [
+        raw[at : at + rows.row_bytes * num_tokens].reshape(num_tokens, rows.row_bytes)
+        for at, rows in zip(layout.row_offsets(num_tokens), (*layout.k_rows, *layout.v_rows), strict=True)
+    ]
+    return Rows(each[: layout.num_layers], each[layout.num_layers :])
 
 
 class CacheRows:

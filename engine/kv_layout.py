@@ -53,6 +53,14 @@ class KvLayout:
     def bytes_per_token(self) -> int:
         return sum(rows.row_bytes for rows in (*self.k_rows, *self.v_rows))
 
+    def row_offsets(self, num_tokens: int) -> list[int]:
+        """Where the rows of each layer begin in a state of `num_tokens` tokens: K of all layers, then V."""
+        at, offsets = _HEAD.size + _CELL.size * num_tokens + _COUNTS.size, list[int]()
+        for rows in (*self.k_rows, *self.v_rows):
+            offsets.append(at + _ROWS.size)
+            at = offsets[-1] + rows.row_bytes * num_tokens
+        return offsets
+
     def blob_bytes(self, num_tokens: int) -> int:
         """The size of a state of `num_tokens` tokens."""
         fixed = _HEAD.size + _COUNTS.size + _ROWS.size * (len(self.k_rows) + len(self.v_rows))
@@ -104,11 +112,10 @@ def check(blob: Buffer, layout: KvLayout, first_position: int, num_tokens: int) 
     at = _HEAD.size + _CELL.size * num_tokens
     if _COUNTS.unpack_from(blob, at) != (0, layout.num_layers):
         raise StateInvalid(f"the state is not of {layout.num_layers} layers with V in rows")
-    at += _COUNTS.size
-    for rows in (*layout.k_rows, *layout.v_rows):
+    for rows, offset in zip((*layout.k_rows, *layout.v_rows), layout.row_offsets(num_tokens), strict=True):
+        at = offset - _ROWS.size
         if RowLayout(*_ROWS.unpack_from(blob, at)) != rows:
             raise StateInvalid(f"rows of another type or size than {rows} at byte {at}")
-        at += _ROWS.size + rows.row_bytes * num_tokens
 
 
 def _check_head(blob: Buffer) -> int:

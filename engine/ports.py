@@ -5,13 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from storage.values import FingerprintFacts, Lookup, Miss, Rates, SavedConversation
-
-Allocate = Callable[[int], bytearray | memoryview]
-"""Memory of at least so many bytes that nobody else uses."""
-
-Pace = Callable[[int], None]
-"""Called with the bytes of each piece that was read; it may wait, or raise to break the reading off."""
+from storage.values import Allocate, FingerprintFacts, Lookup, Miss, Pace, Rates, SavedConversation
 
 
 class StateSource(Protocol):

@@ -24,8 +24,9 @@ from engine.cache_rows import CacheRows
 from engine.kv_layout import KvLayout
 from engine.model import Context
 from engine.prompt import PromptFrame
+from engine.selection import scored_layers
 from engine.specimen import Case, Specimen
-from engine.treatments import FIXED, FULL, TREATMENTS, every_second
+from engine.treatments import FIXED, FULL, TREATMENTS
 
 MAX_ANSWER_TOKENS = 32
 INSTRUCTIONS = "Answer directly. Do NOT repeat the question. The answer should be within 5 words."
@@ -292,6 +293,6 @@ def _is_oracle(trial: Trial) -> bool:
 def _ordered(specimen: Specimen, order: Order) -> tuple[int, ...]:
     if order is Order.DOCUMENT:
         return specimen.order
-    attention = specimen.attention(every_second(specimen.num_layers))
+    attention = specimen.attention(scored_layers(specimen.num_layers))
     by_rank = np.argsort(-np.bincount(specimen.laid.chunk_of, attention), kind="stable").tolist()
     return tuple(by_rank if order is Order.BEST_FIRST else reversed(by_rank))

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from engine.bindings import FloatArray, IntArray, llama
 from engine.errors import RedirectFailed
 from engine.rotation import Rotation, rotation_of
-from engine.selection import best
+from engine.selection import best, scored_layers
 from engine.specimen import PLAIN, BoolArray, Specimen, StateKind, Treat
 
 _FILLER_TOKENS = 256
@@ -29,11 +29,6 @@ _NEOX = 2
 
 Layers = Callable[[int], Sequence[int]]
 """Which layers are scored, of so many."""
-
-
-def every_second(num_layers: int) -> Sequence[int]:
-    """Every second layer from the first third up."""
-    return range(num_layers // 3, num_layers, 2)
 
 
 def middle_third(num_layers: int) -> Sequence[int]:
@@ -145,7 +140,7 @@ def prophet(specimen: Specimen, layers: Layers = all_layers) -> None:
 def ours(
     specimen: Specimen,
     *,
-    layers: Layers = every_second,
+    layers: Layers = scored_layers,
     factor: float = 3,
     last_tokens: int | None = None,
     highest: bool = False,
@@ -182,7 +177,7 @@ def attention_only(specimen: Specimen, layers: Layers, *, highest: bool = False)
     specimen.recompute(take_best(specimen, specimen.attention(layers(specimen.num_layers), highest=highest)))
 
 
-def attention_times_value(specimen: Specimen, layers: Layers = every_second) -> None:
+def attention_times_value(specimen: Specimen, layers: Layers = scored_layers) -> None:
     """Question attention × the length of the stale V row it brings, layer by layer: nothing further is measured."""
     total = np.zeros(specimen.num_tokens, np.float32)
     for layer in layers(specimen.num_layers):
@@ -195,7 +190,7 @@ def attention_times_offline_deviation(specimen: Specimen) -> None:
     """Question attention × √(how far the token's rows are from those of a second state of the chunk, encoded behind
     some other text when it was steeped): all layers' deviation, and nothing measured at the question."""
     deviation = specimen.offline_deviation(filled(_FILLER_TOKENS))
-    attention = specimen.attention(every_second(specimen.num_layers))
+    attention = specimen.attention(scored_layers(specimen.num_layers))
     specimen.recompute(take_best(specimen, attention * np.sqrt(deviation)))
 
 
@@ -209,7 +204,7 @@ def attention_times_spread(specimen: Specimen) -> None:
 
 def two_rounds(specimen: Specimen, first_share: float = 2 / 3) -> None:
     """Two thirds by ours; then the question looks again, over the repaired context, for *other* tokens."""
-    budget, layers = specimen.budget, every_second(specimen.num_layers)
+    budget, layers = specimen.budget, scored_layers(specimen.num_layers)
     second_look = len(specimen.case.question) * (max(layers) + 1) / specimen.num_layers
     specimen.budget = first_share * (budget - second_look)
     ours(specimen, factor=2)
@@ -242,7 +237,7 @@ def _first_choice(specimen: Specimen, share: float) -> tuple[IntArray, float]:
     """What ours would choose for a share of the budget, best first, not recomputed yet; and the whole budget."""
     budget = specimen.budget
     specimen.budget = share * budget
-    attention = specimen.attention(every_second(specimen.num_layers))
+    attention = specimen.attention(scored_layers(specimen.num_layers))
     ranks = by_attention_and_deviation(specimen, attention, 2)
     chosen = take_best(specimen, ranks)
     return chosen[np.argsort(-ranks[chosen], kind="stable")], budget
@@ -250,7 +245,7 @@ def _first_choice(specimen: Specimen, share: float) -> tuple[IntArray, float]:
 
 def per_chunk(specimen: Specimen) -> None:
     """Ours, but every stale chunk gets the same number of tokens."""
-    attention = specimen.attention(every_second(specimen.num_layers))
+    attention = specimen.attention(scored_layers(specimen.num_layers))
     ranks = by_attention_and_deviation(specimen, attention, 3)
     place_in_chunk = np.full(specimen.num_tokens, np.inf, np.float32)
     for chunk in np.unique(specimen.laid.chunk_of):
@@ -261,7 +256,7 @@ def per_chunk(specimen: Specimen) -> None:
 
 def best_chunk_whole(specimen: Specimen) -> None:
     """The most attended stale chunk first, whole, then ours."""
-    attention = specimen.attention(every_second(specimen.num_layers))
+    attention = specimen.attention(scored_layers(specimen.num_layers))
     chunk_of = specimen.laid.chunk_of
     share = np.bincount(chunk_of, np.where(specimen.laid.candidates, attention, 0))
     ranks = by_attention_and_deviation(specimen, attention, 1.5)
@@ -276,7 +271,7 @@ def sinks_first(specimen: Specimen, num: int = 4) -> None:
     """The first tokens of every stale chunk in any case, the rest by ours: in a chunk's state they collect attention
     as a prompt's first tokens do."""
     sinks = _sinks(specimen, num)
-    attention = specimen.attention(every_second(specimen.num_layers))
+    attention = specimen.attention(scored_layers(specimen.num_layers))
     specimen.charge(len(sinks), specimen.num_layers)
     ranks = by_attention_and_deviation(specimen, attention, 2)
     specimen.charge(-len(sinks), specimen.num_layers)
@@ -406,7 +401,7 @@ def over_states(treat: Treat, *kinds: StateKind) -> Treat:
 
 def drop_chunks(specimen: Specimen, keep_share: float = 0.5) -> None:
     """Only the most attended chunks stay: the context is laid anew without the others, and ours looks again."""
-    attention = specimen.attention(every_second(specimen.num_layers))
+    attention = specimen.attention(scored_layers(specimen.num_layers))
     mass = np.bincount(specimen.laid.chunk_of, attention)
     num_kept = max(round(keep_share * len(mass)), 1)
     kept: list[int] = np.sort(np.argsort(-mass, kind="stable")[:num_kept]).tolist()
@@ -419,7 +414,7 @@ def drop_chunks(specimen: Specimen, keep_share: float = 0.5) -> None:
 
 def oracle_attention(specimen: Specimen) -> None:
     """Ours with the attention of the full prefill."""
-    attention = specimen.exact_attention(every_second(specimen.num_layers))
+    attention = specimen.exact_attention(scored_layers(specimen.num_layers))
     specimen.recompute(take_best(specimen, by_attention_and_deviation(specimen, attention, 3)))
 
 
@@ -431,7 +426,7 @@ def oracle_deviation(specimen: Specimen) -> None:
 def oracle_effect(specimen: Specimen) -> None:
     """Layer by layer: the full prefill's attention × how far the V row is truly off, summed."""
     total = np.zeros(specimen.num_tokens, np.float32)
-    for layer in every_second(specimen.num_layers):
+    for layer in scored_layers(specimen.num_layers):
         total += specimen.exact_attention((layer,)) * _true_drift(specimen, layer)
     specimen.recompute(take_best(specimen, total))
 
@@ -514,9 +509,9 @@ RATED: Mapping[str, Treat] = {
     "ours-linear": _ours(exponent=1.0),
     "ours-runs-3": _ours(pool=3),
     "ours-runs-5": _ours(pool=5),
-    "attention": partial(attention_only, layers=every_second),
+    "attention": partial(attention_only, layers=scored_layers),
     "attention-middle": partial(attention_only, layers=middle_third),
-    "attention-highest": partial(attention_only, layers=every_second, highest=True),
+    "attention-highest": partial(attention_only, layers=scored_layers, highest=True),
     "attention-value": attention_times_value,
     "attention-offline": attention_times_offline_deviation,
     # what the answer would look at

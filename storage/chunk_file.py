@@ -36,7 +36,7 @@ from storage.chunk_format import (
     encode,
 )
 from storage.errors import ChunkFileInvalid
-from storage.values import ChunkState, StateKey
+from storage.values import Allocate, ChunkState, Pace, StateKey
 
 STRAY_AGE_SECONDS = 3600
 """A temporary older than this is nobody's: writing gigabytes takes minutes. Covers process ids used again."""
@@ -71,13 +71,6 @@ def beside(path: Path, state: ChunkState) -> Generator[Callable[[], None]]:
     finally:
         with contextlib.suppress(OSError):  # it has its name; or the first error is the one to tell
             temporary.unlink()
-
-
-Allocate = Callable[[int], bytearray | memoryview]
-"""Memory of at least so many bytes that nobody else uses, for a file to be read into."""
-
-Pace = Callable[[int], None]
-"""Called with the bytes of each piece that was read; it may wait, or raise to break the reading off."""
 
 
 def read(path: Path, expected: StateKey, allocate: Allocate = bytearray, pace: Pace = lambda _: None) -> ChunkState:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storage import chunk_file
-from storage.chunk_file import Allocate, Pace
 from storage.errors import ChunkFileInvalid
-from storage.values import Lookup, Miss, StateKey
+from storage.values import Allocate, Lookup, Miss, Pace, StateKey
 
 _HINTED_BYTES = 128 * 1024
 """Linux cuts a hint to what a device reads at once, at least this much: of 64 MB in one hint, 8 MB were loaded."""

@@ -7,7 +7,7 @@ Fields named `..._at` are whole seconds since 1970, UTC. `id` fields are never u
 stale id finds nothing rather than something else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -96,6 +96,13 @@ class Rates:
 
     def merge_ms(self, num_bytes: int) -> float:
         return num_bytes / self.merge_bytes_per_s * 1e3
+
+
+Allocate = Callable[[int], bytearray | memoryview]
+"""Memory of at least so many bytes that nobody else uses, for a file to be read into."""
+
+Pace = Callable[[int], None]
+"""Called with the bytes of each piece that was read; it may wait, or raise to break the reading off."""
 
 
 StateRole = Literal["chunk", "preamble", "conversation"]

@@ -4,8 +4,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from engine.ports import Allocate, Pace
-from storage.values import ChunkState, FingerprintFacts, Lookup, Miss, Rates, SavedConversation, StateKey
+from storage.values import (
+    Allocate,
+    ChunkState,
+    FingerprintFacts,
+    Lookup,
+    Miss,
+    Pace,
+    Rates,
+    SavedConversation,
+    StateKey,
+)
 
 _KEY = StateKey("0" * 32, "0" * 40)
 

@@ -4,13 +4,12 @@ No text comes twice, as equal chunks share one state. A context of own documents
 question best first taken, and so may be a little shorter than asked for; texts of a file are cut to the token.
 """
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.errors import WrongUse
+from app.bench.question_file import full_text, read_question_file
 from app.prompt_chunks import context_chunks
 from app.search.retrieval import retrieve
 from storage.index import Index
@@ -35,18 +34,13 @@ class BenchContext:
 
 
 def texts_of(path: Path) -> list[str]:
-    """The distinct passages of a JSON list of `{"question", "answers", "ctxs": [{"title", "text"}]}`, in order.
+    """The distinct passages of a file of questions, in order. Raises `WrongUse`."""
+    return read_question_file(path, _distinct_texts)
 
-    Raises `WrongUse`.
-    """
-    try:
-        entries: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))
-        texts = ("\n".join(filter(None, (p["title"], p["text"]))) for entry in entries for p in entry["ctxs"])
-        return list(dict.fromkeys(text for text in texts if text.strip()))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WrongUse(
-            f'{path} is not a JSON list of {{"question", "answers", "ctxs": [{{"title", "text"}}]}}: {error!r}'
-        ) from error
+
+def _distinct_texts(entries: Iterable[Mapping[str, Any]]) -> list[str]:
+    texts = (full_text(passage) for entry in entries for passage in entry["ctxs"])
+    return list(dict.fromkeys(text for text in texts if text.strip()))
 
 
 def tokens_of(frame: "PromptFrame", texts: Iterable[str], limit: int) -> tuple[int, ...]:

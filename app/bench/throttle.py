@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from engine.ports import Allocate, OpenShelf, Pace, StateShelf, StateSource
-from storage.values import FingerprintFacts, Lookup, Miss, Rates, SavedConversation
+from engine.ports import OpenShelf, StateShelf, StateSource
+from storage.values import Allocate, FingerprintFacts, Lookup, Miss, Pace, Rates, SavedConversation
 
 _STEP_SECONDS = 0.005
 """The longest sleep: how soon a waiting reader notices that it is not wanted any more."""

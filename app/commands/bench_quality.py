@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
+from app.bench.question_file import full_text, read_question_file
 from app.commands.bench_retrieval import Mean, bootstrapped
 from app.errors import WrongUse
 from app.locations import find_locations
@@ -96,22 +97,22 @@ def run(flags: Mapping[str, Value | None], terminal: Terminal, *, wish: Wish) ->
 
 def read_entries(path: Path) -> list[dict[str, Any]]:
     """The questions with their passages. Raises `WrongUse`."""
-    try:
-        entries: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))
-        for entry in entries:
-            _ = str(entry["question"]), list(entry["answers"]), passages_of(entry)
-    except (ValueError, KeyError, TypeError) as error:
-        raise WrongUse(
-            f'{path} is not a JSON list of {{"question", "answers", "ctxs": [{{"title", "text"}}]}}: {error!r}'
-        ) from error
+    entries = read_question_file(path, _whole)
     if not entries:
         raise WrongUse(f"{path} has no questions")
     return entries
 
 
+def _whole(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The entries themselves, once everything that is asked of them later was there."""
+    for entry in entries:
+        _ = str(entry["question"]), list(entry["answers"]), passages_of(entry)
+    return entries
+
+
 def passages_of(entry: Mapping[str, Any]) -> list[str]:
     """The texts of a question's passages, titles included."""
-    return ["\n\n".join(part for part in (passage["title"], passage["text"]) if part) for passage in entry["ctxs"]]
+    return [full_text(passage, "\n\n") for passage in entry["ctxs"]]
 
 
 def _trials(wish: Wish) -> "list[Trial]":

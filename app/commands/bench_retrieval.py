@@ -12,7 +12,6 @@ Intervals hold 95 of 100 bootstrap means over the questions. Ways answer the sam
 differences of their pairs, not by whether their intervals overlap.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
+from app.bench.question_file import full_text, read_question_file
 from app.errors import WrongUse
 from app.locations import Locations, find_locations
 from app.models.choice import NO_EMBEDDING_MODEL, choose_embedding_model
@@ -96,27 +96,21 @@ def run(flags: Mapping[str, Value | None], terminal: Terminal, *, data: Path, as
 
 def read_cases(path: Path) -> tuple[list[Case], list[str]]:
     """The questions that have a right passage, and all distinct passages. Raises `WrongUse`."""
-    try:
-        entries: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))
-        texts = {_full_text(passage): None for entry in entries for passage in entry["ctxs"]}
-        cases = [Case(str(entry["question"]), _right_passages(entry)) for entry in entries]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WrongUse(
-            f'{path} is not a JSON list of {{"question", "answers", "ctxs": [{{"title", "text"}}]}}: {error!r}'
-        ) from error
+    cases, texts = read_question_file(path, _cases_and_texts)
     cases = [case for case in cases if case.right]
     if not cases:
         raise WrongUse(f"{path}: no question has a passage that contains an answer to it")
-    return cases, list(texts)
+    return cases, texts
+
+
+def _cases_and_texts(entries: Sequence[Mapping[str, Any]]) -> tuple[list[Case], list[str]]:
+    texts = dict.fromkeys(full_text(passage) for entry in entries for passage in entry["ctxs"])
+    return [Case(str(entry["question"]), _right_passages(entry)) for entry in entries], list(texts)
 
 
 def _right_passages(entry: Mapping[str, Any]) -> frozenset[str]:
-    texts = [_full_text(passage) for passage in entry["ctxs"]]
+    texts = [full_text(passage) for passage in entry["ctxs"]]
     return frozenset(text for text in texts if any(contains(text, str(answer)) for answer in entry["answers"]))
-
-
-def _full_text(passage: Mapping[str, str]) -> str:
-    return "\n".join(part for part in (passage["title"], passage["text"]) if part)
 
 
 def contains(text: str, answer: str) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from engine import bindings, kv_state, redirect, scoring
 from engine.bindings import TokenRun
+from engine.cache_rows import row_values
 from engine.model import Context, ContextOptions, Model
 from engine.redirect import GraphPass, Watch, attention_tap
 
@@ -16,9 +17,6 @@ LAYERS = (0, 1)
 NUM_TOKENS, NUM_QUESTION_TOKENS = 70, 9
 TOKENS = [40 + (7 * i) % 200 for i in range(NUM_TOKENS)]
 QUESTION = [40 + (11 * i) % 200 for i in range(NUM_QUESTION_TOKENS)]
-
-_Q8_0 = np.dtype([("scale", "<f2"), ("values", "i1", (32,))])
-"""block_q8_0 of ggml-common.h."""
 
 
 @pytest.fixture(
@@ -31,13 +29,6 @@ def context(request: pytest.FixtureRequest) -> Iterator[Context]:
     with Model(path) as model, Context(model, ContextOptions(512, 64, kv_type=kv_type)) as context:
         context.prefill(TOKENS, 0)
         yield context
-
-
-def values(raw: npt.NDArray[np.uint8], type_: str) -> npt.NDArray[np.float32]:
-    if type_ == "f16":
-        return raw.view(np.float16).astype(np.float32)
-    blocks = raw.view(_Q8_0)
-    return (blocks["scale"].astype(np.float32)[:, None] * blocks["values"]).reshape(-1)
 
 
 def attention_in_numpy(context: Context) -> npt.NDArray[np.float32]:
@@ -54,11 +45,12 @@ def attention_in_numpy(context: Context) -> npt.NDArray[np.float32]:
         )
         cache = bindings.tensor_at(keys.view_src)
         row_bytes = bindings.row_bytes(cache.type, cache.ne[0])
-        rows = values(bindings.read_tensor(keys.view_src, 0, NUM_TOKENS * row_bytes), bindings.type_name(cache.type))
+        raw = bindings.read_tensor(keys.view_src, 0, NUM_TOKENS * row_bytes)
+        rows = row_values(raw, bindings.type_name(cache.type))
         by_head = rows.reshape(NUM_TOKENS, keys.ne[2], head_dim).transpose(1, 0, 2)
         scale = np.frombuffer(bytes(node.op_params)[:4], np.float32)[0]
         for head in range(num_heads):
-            weights = queries[head].astype(np.float64) @ by_head[head // (num_heads // keys.ne[2])].T * scale
+            weights = queries[head] @ by_head[head // (num_heads // keys.ne[2])].T * scale
             weights = np.exp(weights - weights.max(axis=1, keepdims=True))
             total[:] += (weights / weights.sum(axis=1, keepdims=True)).sum(axis=0)
 
@@ -110,7 +102,7 @@ def rows_of(context: Context, row_bytes: int) -> npt.NDArray[np.float32]:
     def read(node: bindings.Tensor) -> None:
         cache = bindings.tensor_at(node.view_src)
         raw = bindings.read_tensor(node.view_src, 0, NUM_TOKENS * row_bytes)
-        caches.append(values(raw, bindings.type_name(cache.type)).reshape(NUM_TOKENS, -1))
+        caches.append(row_values(raw, bindings.type_name(cache.type)).reshape(NUM_TOKENS, -1))
 
     tap = redirect.v_rows_tap(1)
     graph_pass = GraphPass(watches={tap: Watch(after=read)}, stop=True)

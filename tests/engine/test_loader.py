@@ -12,9 +12,8 @@ from engine.errors import Cancelled
 from engine.kv_layout import KvLayout, RowLayout
 from engine.load_plan import ChunkToPlace, Work
 from engine.loader import Loader, Loading
-from engine.ports import Allocate, Pace
 from engine.rates import Speeds
-from storage.values import ChunkState, Lookup, Miss, Rates, StateKey
+from storage.values import Allocate, ChunkState, Lookup, Miss, Pace, Rates, StateKey
 from tests.engine.test_kv_layout import blob_of
 from tests.waiting import wait_until
 

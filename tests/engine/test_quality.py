@@ -11,8 +11,9 @@ from engine import scoring
 from engine.model import Context, ContextOptions, Model
 from engine.prompt import PromptFrame, frame_of
 from engine.quality import Comparison, Measurement, Order, Trial, case_of, cells_for, trials, word_f1
+from engine.selection import scored_layers
 from engine.specimen import Case, Specimen, StateKind
-from engine.treatments import FIXED, RATED, TREATMENTS, every_second, pooled
+from engine.treatments import FIXED, RATED, TREATMENTS, pooled
 from engine.vocabulary import Vocabulary
 
 PASSAGES = (
@@ -130,7 +131,7 @@ def test_words_overlap_as_squad_counts_them(text: str, right: list[str], f1: flo
 
 
 def test_attention_is_what_scoring_measures(specimen: Specimen, context: Context) -> None:
-    layers = every_second(specimen.num_layers)
+    layers = scored_layers(specimen.num_layers)
     measured = scoring.question_attention(context, specimen.case.question, specimen.end, layers)
     np.testing.assert_allclose(specimen.attention(layers), measured[specimen.first :], rtol=2e-3, atol=1e-5)
 

@@ -34,19 +34,19 @@ class Options:
 
 def sizes_of(text: str) -> tuple[int, ...]:
     """`1536,3072` → tokens, the smallest first. Raises `WrongUse`."""
-    return tuple(sorted({max(1, int(value)) for value in _numbers(text, "--sizes")}))
+    return tuple(sorted({max(1, int(value)) for value in _numbers(text, "--sizes", "1536,3072")}))
 
 
 def rates_of(text: str) -> tuple[float, ...]:
     """`7,25` → Gbit/s. Raises `WrongUse`."""
-    return _numbers(text, "--throttle")
+    return _numbers(text, "--throttle", "7,25")
 
 
-def _numbers(text: str, flag: str) -> tuple[float, ...]:
+def _numbers(text: str, flag: str, example: str) -> tuple[float, ...]:
     try:
         values = tuple(float(part) for part in text.split(",") if part.strip())
     except ValueError:
         values = (0.0,)
     if not all(0 < value < 1e9 for value in values):
-        raise WrongUse(f"{flag} takes numbers above 0 with commas between them, such as 25,100; got {text!r}")
+        raise WrongUse(f"{flag} takes numbers above 0 with commas between them, such as {example}; got {text!r}")
     return tuple(dict.fromkeys(values))

@@ -55,9 +55,6 @@ _NUM_SAMPLES = 64
 _NUM_FRAME_BYTES = 4096
 """Of a file beside K and V, at most, for 1,000 tokens."""
 
-_NUM_IN_ONE_STEP = 100
-"""States that are evicted in one transaction."""
-
 
 def budget_bytes(settings: Settings, states_dir: Path, num_used_bytes: int) -> int:
     """Bytes that all states together may take."""
@@ -179,11 +176,7 @@ def make_room(index: Index, store: StateStore, budget: int, memory: KeptState, c
 
 def evict(store: StateStore, chosen: Sequence[Eviction], occasion: str) -> int:
     """Remove states; returns the bytes that are free now."""
-    num_freed = 0
-    for start in range(0, len(chosen), _NUM_IN_ONE_STEP):
-        step = chosen[start : start + _NUM_IN_ONE_STEP]
-        num_freed += store.evict({each.state.key: f"{occasion}; {each.reason}" for each in step})
-    return num_freed
+    return store.evict({each.state.key: f"{occasion}; {each.reason}" for each in chosen})
 
 
 def _own_memory(index: Index, conversation_id: int) -> tuple[StateKey | None, int]:

@@ -39,7 +39,7 @@ from storage.state_file import StateFile
 from storage.values import ChunkState, Lookup, Miss, SavedConversation, StateKey, StateRole
 
 _NUM_IN_ONE_STEP = 100
-"""States that are purged in one transaction, in some milliseconds."""
+"""States that are removed in one transaction, in some milliseconds."""
 
 SWEEP_AGE_SECONDS = 3600
 """A file without a row that is younger may be between its two steps in another process."""
@@ -148,17 +148,23 @@ class StateStore:
 
         Chunks are without state again, conversations without memory. The reasons are logged.
         """
-        num_freed = 0
-        with self._index.alone():
-            for key, reason in reasons.items():
-                path = self.path_of(key)
-                with _disk_errors(path), contextlib.suppress(FileNotFoundError):
-                    num_bytes = path.stat().st_size
-                    _logger.info("Evicted %s of %d bytes: %s", path, num_bytes, reason)
-                    chunk_file.remove(path)
-                    num_freed += num_bytes
-            self._index.forget_states(reasons)
+        num_freed, keys = 0, list(reasons)
+        for start in range(0, len(keys), _NUM_IN_ONE_STEP):
+            step = keys[start : start + _NUM_IN_ONE_STEP]
+            with self._index.alone():
+                num_freed += sum(self._evict_file(key, reasons[key]) for key in step)
+                self._index.forget_states(step)
         return num_freed
+
+    def _evict_file(self, key: StateKey, reason: str) -> int:
+        """Removes a file; returns its bytes, 0 where there was none."""
+        path = self.path_of(key)
+        with _disk_errors(path), contextlib.suppress(FileNotFoundError):
+            num_bytes = path.stat().st_size
+            _logger.info("Evicted %s of %d bytes: %s", path, num_bytes, reason)
+            chunk_file.remove(path)
+            return num_bytes
+        return 0
 
     def purge_unlinked(self) -> int:
         """Removes the states that no chunk and no conversation uses any more; returns how many. Preambles stay.
@@ -178,13 +184,13 @@ class StateStore:
             orphans = list(self._orphans())
         return num_strays + sum(map(self.remove_unlisted, orphans))
 
-    def remove_unlisted(self, path: Path) -> bool:
-        """Removes a chunk file unless the index lists it, whatever its name; whether it is gone now."""
+    def remove_unlisted(self, path: Path, reason: str = "the index does not list it") -> bool:
+        """Removes a file unless the index lists it, whatever its name; whether it is gone now. The reason is logged."""
         with _disk_errors(path), self._index.alone():
             with contextlib.suppress(ValueError):  # a name that no state can have
                 if self._index.has_state(key_of(path)):
                     return False
-            _logger.info("Removed %s: the index does not list it", path)
+            _logger.info("Removed %s: %s", path, reason)
             chunk_file.remove(path)
         return True
 

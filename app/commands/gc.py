@@ -1,6 +1,5 @@
 """`steep gc`: makes the states fit the budget, and says what goes, and why; or would go."""
 
-import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -14,13 +13,10 @@ from app.wiring import Parts, open_parts
 from app.wording import counted, display_path, size
 from storage import chunk_file
 from storage.eviction import Eviction, evictions
-from storage.inventory import key_of
 from storage.usage import Usage, correct, measure
 from storage.values import StateKey
 
 _MAX_LINES = 20
-
-_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +99,8 @@ def _unlisted_files(parts: Parts, usage: Usage, *, may_sweep: bool) -> Iterable[
 def _carry_out(plan: _Plan, parts: Parts) -> None:
     parts.store.purge_unlinked()
     for each in plan.waste:
-        with parts.index.alone():  # a state that somebody takes up again meanwhile stays
-            if not _is_listed(each.path, parts):
-                _logger.info("Removed %s: %s", each.path, each.reason)
-                chunk_file.remove(each.path)
+        parts.store.remove_unlisted(each.path, each.reason)  # a state that somebody takes up again meanwhile stays
     evict(parts.store, plan.evicted, f"gc, for the budget of {size(plan.budget)}")
-
-
-def _is_listed(path: Path, parts: Parts) -> bool:
-    with suppress(ValueError):  # temporaries, and names that no state can have
-        return parts.index.has_state(key_of(path))
-    return False
 
 
 def _print(plan: _Plan, terminal: Terminal, *, dry_run: bool) -> None:

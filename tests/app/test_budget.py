@@ -208,7 +208,7 @@ class TestSettling:
 
     def test_many_of_the_same_age_are_looked_through_in_steps(self, library: Library, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(budget, "_FIRST_LOOK", 2)
-        monkeypatch.setattr(budget, "_NUM_IN_ONE_STEP", 2)
+        monkeypatch.setattr("storage.store._NUM_IN_ONE_STEP", 2)
         library.steep(*library.add(*range(40, 50)))
         library.room(3).settle()
         assert library.steeped() == {40, 41, 42}

@@ -15,7 +15,7 @@ The question's own pass, which every way of answering has to make, is free. Indi
 first chunk, which is exact, is no candidate. Owner thread of the context only.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
@@ -449,4 +449,3 @@ class MaskBias:
 
 
 Treat = Callable[[Specimen], None]
-Treatments = Mapping[str, Treat]

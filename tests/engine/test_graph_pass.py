@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import bindings
+from engine import bindings, redirect
 from engine.bindings import Tensor
 from engine.errors import RedirectFailed
 from engine.redirect import GraphPass
@@ -86,3 +86,10 @@ def test_after_its_last_watch_every_later_split_stops_at_its_first_node() -> Non
     node = node_over()
     assert graph_pass.visit(ctypes.addressof(node), True)
     assert not graph_pass.visit(ctypes.addressof(node), False)
+
+
+def test_a_token_sees_the_cells_up_to_its_own_and_none_behind_it() -> None:
+    rows = redirect._mask_rows(8, np.array([0, 3, 7], np.int32))
+    assert rows.dtype == np.float16
+    assert (rows == 0).tolist() == [[True] * (i + 1) + [False] * (7 - i) for i in (0, 3, 7)]
+    assert np.isneginf(rows[rows != 0]).all()

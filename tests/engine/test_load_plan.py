@@ -55,6 +55,12 @@ def test_missing_states_are_computed_wherever_they_are():
     assert plan(chunks(3, missing=(0, 1, 2)), rates(1), NO_WORK).num_computed == 0
 
 
+def test_behind_computed_chunks_the_last_state_is_read_first():
+    """So the one in front comes last, and what stands behind it has to wait."""
+    some = chunks(4, missing=(2,))
+    assert expected_ms(some, 1, rates(100), NO_WORK) == pytest.approx(300)
+
+
 def test_what_is_stale_is_recomputed_and_what_was_computed_is_not():
     at = rates(1e-6)
     work = Work(ratio=0.15, scoring_ratio=0.02, num_scoring_tokens=10)

@@ -2,13 +2,14 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from engine.errors import Cancelled
+from engine.load_plan import ChunkToPlace, LoadPlan
 from engine.model import ContextOptions
 from engine.requests import AnswerDone, AnswerRequest, ContextChunk, Loading, Mode
 from engine.session import Session, SessionOptions
@@ -134,6 +135,19 @@ def test_the_ratio_is_of_what_was_not_computed(session: Session, shelf: SlowShel
     del shelf.blobs[len(session.frame.preamble), chunks()[1].token_ids]
     done = ask(session, ratio=0.1)
     assert sum(use.num_recomputed for use in done.uses) == round(0.1 * NUM_CHUNKS * CHUNK_TOKENS)
+
+
+def test_the_ratio_is_not_of_what_was_computed_by_choice(
+    session: Session, shelf: SlowShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def first_only(left: Sequence[ChunkToPlace], *_: object) -> LoadPlan:
+        return LoadPlan(int(len(left) == NUM_CHUNKS), 0.0)
+
+    monkeypatch.setattr("engine.schedule.plan", first_only)
+    threading.Timer(0.1, shelf.gate.set).start()
+    done = ask(session, ratio=0.1)
+    assert [use.num_computed for use in done.uses] == [CHUNK_TOKENS, 0, 0, 0]
+    assert sum(use.num_recomputed for use in done.uses) == round(0.1 * (NUM_CHUNKS - 1) * CHUNK_TOKENS)
 
 
 def test_cancelled_while_loading_it_stops_at_once_and_goes_on_afterwards(session: Session, shelf: SlowShelf) -> None:

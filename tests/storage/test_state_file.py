@@ -4,12 +4,15 @@ import ctypes
 import mmap
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from storage import chunk_file
+from storage.content_key import state_key
 from storage.state_file import StateFile
-from storage.values import StateKey
+from storage.values import ChunkState, Lookup, Miss, StateKey
 from tests.waiting import wait_until
 
 KEY = StateKey("0" * 8, "0" * 8)
@@ -45,3 +48,53 @@ def test_all_of_a_file_is_loaded_ahead(tmp_path: Path):
 
 def test_a_file_that_is_gone_is_no_error(tmp_path: Path):
     StateFile(tmp_path / "gone.kv", KEY, (1,), 10).warm()
+
+
+# --- reading
+
+TOKENS = (5, 6, 7)
+STATE_KEY = state_key("ab" * 16, 3, TOKENS)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> StateFile:
+    path = tmp_path / "state.kv"
+    chunk_file.write(path, ChunkState(STATE_KEY, TOKENS, b"rows" * 1000, 3))
+    return StateFile(path, STATE_KEY, TOKENS, path.stat().st_size)
+
+
+def read(file: StateFile) -> Lookup:
+    return file.read(bytearray, lambda _: None)
+
+
+def test_a_state_is_read_into_memory_that_was_given_and_every_byte_is_told(file: StateFile):
+    memory, told = bytearray(file.num_bytes + 100), list[int]()
+    state = file.read(lambda _: memory, told.append)
+    assert isinstance(state, ChunkState)
+    assert (bytes(state.blob), state.token_ids) == (b"rows" * 1000, TOKENS)
+    assert isinstance(state.blob, memoryview)
+    assert state.blob.obj is memory
+    assert sum(told) == file.num_bytes
+
+
+def test_what_is_gone_cut_short_or_of_other_tokens_is_a_miss_and_stays_as_it_is(file: StateFile):
+    found = read(replace(file, token_ids=(5, 6, 8)))
+    assert isinstance(found, Miss)
+    assert "other tokens" in found.reason
+    os.truncate(file.path, file.num_bytes - 1)
+    found = read(file)
+    assert isinstance(found, Miss)
+    assert found.damaged
+    assert file.path.exists()
+    file.path.unlink()
+    found = read(file)
+    assert isinstance(found, Miss)
+    assert not found.damaged
+
+
+def test_reading_is_broken_off_by_its_pace(file: StateFile):
+    def stop(_: int) -> None:
+        raise KeyError("not wanted any more")
+
+    with pytest.raises(KeyError):
+        file.read(bytearray, stop)

@@ -6,7 +6,8 @@ reasons, never the text of a document.
 
 import logging
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,16 +26,43 @@ def kept_log(path: Path) -> Iterator[None]:
     handler = _Appender(path)
     handler.setFormatter(logging.Formatter(_FORMAT))
     loggers = [logging.getLogger(name) for name in _PARTS]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.INFO)
-        logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, before, strict=True):
-            logger.removeHandler(handler)
-            logger.setLevel(level)
+    with _levels.lowered(loggers):
+        for logger in loggers:
+            logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            for logger in loggers:
+                logger.removeHandler(handler)
+
+
+class _Levels:
+    """The loggers' own levels, while blocks of any threads keep remarks: restored when the last of them ends."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._before: list[int] = []
+        self._num_blocks = 0
+
+    @contextmanager
+    def lowered(self, loggers: Sequence[logging.Logger]) -> Iterator[None]:
+        with self._lock:
+            if not self._num_blocks:
+                self._before = [logger.level for logger in loggers]
+                for logger in loggers:
+                    logger.setLevel(logging.INFO)
+            self._num_blocks += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._num_blocks -= 1
+                if not self._num_blocks:
+                    for logger, level in zip(loggers, self._before, strict=True):
+                        logger.setLevel(level)
+
+
+_levels = _Levels()
 
 
 class _Appender(logging.Handler):

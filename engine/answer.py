@@ -13,6 +13,7 @@ from time import perf_counter
 from engine.bindings import TokenRun
 from engine.blend import Blend, BlendReport, BlendTools
 from engine.chunk_uses import chunk_uses, reweighted
+from engine.collection import collection_paused
 from engine.conversation import Conversation
 from engine.errors import Cancelled, RedirectFailed
 from engine.model import Context
@@ -92,7 +93,8 @@ class Answering:
         conversation.make_way(plan.stays, plan.leaving, self._why_it_starts_over(before))
         why_empty, base, asked = conversation.why_empty, conversation.transcript, plan.asked
         try:
-            report = self._fill(plan)
+            with collection_paused():
+                report = self._fill(plan)
             decoded = self._decode(asked.num_tokens)
             report.measure()
         except BaseException:

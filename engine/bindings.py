@@ -39,6 +39,9 @@ NUM_OPS, NUM_TYPES = 101, 43
 NO_OP = 0
 """GGML_OP_NONE: the tensor is not computed, it is an input, a weight or a cache."""
 
+HADAMARD_HINT = 1
+"""GGML_HINT_SRC0_IS_HADAMARD, the second parameter of a product whose first factor is a Walsh-Hadamard matrix."""
+
 IntArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float32]
 ByteArray = npt.NDArray[np.uint8]
@@ -194,6 +197,11 @@ _new_4d = _declare("ggml_new_tensor_4d", _pointer, _pointer, _int, _long, _long,
 _set_input = _declare("ggml_set_input", None, _pointer)
 _set_output = _declare("ggml_set_output", None, _pointer)
 _soft_max = _declare("ggml_soft_max_ext", _pointer, _pointer, _pointer, _pointer, _float, _float)
+_reshape_4d = _declare("ggml_reshape_4d", _pointer, _pointer, _pointer, _long, _long, _long, _long)
+_set_hint = _declare("ggml_mul_mat_set_hint", None, _pointer, _int)
+_rope = _declare(
+    "ggml_rope_ext", _pointer, *[_pointer] * 4, _int, _int, _int, _float, _float, _float, _float, _float, _float
+)
 _buffer_type = _declare("ggml_backend_buffer_get_type", _pointer, _pointer)
 _buffer_type_device = _declare("ggml_backend_buft_get_device", _pointer, _pointer)
 _device_by_type = _declare("ggml_backend_dev_by_type", _pointer, _int, library=_ggml_registry)
@@ -218,7 +226,6 @@ new_graph = _declare("ggml_new_graph", _pointer, _pointer)
 add_to_graph = _declare("ggml_build_forward_expand", None, _pointer, _pointer)
 view_3d = _declare("ggml_view_3d", _pointer, _pointer, _pointer, _long, _long, _long, _size, _size, _size)
 """(memory, tensor, ne0, ne1, ne2, nb1, nb2, offset)"""
-reshape_2d = _declare("ggml_reshape_2d", _pointer, _pointer, _pointer, _long, _long)
 mul_mat = _declare("ggml_mul_mat", _pointer, _pointer, _pointer, _pointer)
 add = _declare("ggml_add", _pointer, _pointer, _pointer, _pointer)
 subtract = _declare("ggml_sub", _pointer, _pointer, _pointer, _pointer)
@@ -227,6 +234,8 @@ transpose = _declare("ggml_transpose", _pointer, _pointer, _pointer)
 contiguous = _declare("ggml_cont", _pointer, _pointer, _pointer)
 sum_rows = _declare("ggml_sum_rows", _pointer, _pointer, _pointer)
 get_rows = _declare("ggml_get_rows", _pointer, _pointer, _pointer, _pointer)
+set_rows = _declare("ggml_set_rows", _pointer, _pointer, _pointer, _pointer, _pointer)
+"""(memory, tensor, rows, numbers)"""
 new_allocator = _declare("ggml_gallocr_new", _pointer, _pointer)
 free_allocator = _declare("ggml_gallocr_free", None, _pointer)
 free_backend = _declare("ggml_backend_free", None, _pointer)
@@ -256,6 +265,50 @@ def new_alias(memory: int, address: int) -> int:
 def mark_output(address: int) -> None:
     """Keep a tensor's data until the graph is over."""
     _set_output(address)
+
+
+def reshape(memory: int, address: int, shape: Sequence[int]) -> int:
+    """The same values in another shape, the contiguous dimension first."""
+    return _reshape_4d(memory, address, *shape, *[1] * (MAX_DIMS - len(shape)))
+
+
+def hadamard(memory: int, matrix: int, address: int) -> int:
+    """Walsh-Hadamard transform of rows as long as the matrix; devices that know it do not look into the matrix."""
+    product = mul_mat(memory, matrix, address)
+    _set_hint(product, HADAMARD_HINT)
+    return product
+
+
+class Rope(NamedTuple):
+    """A plain rotary embedding, without YaRN: the arguments of `ggml_rope_ext` that it depends on."""
+
+    num_rotated: int
+    """Values of each head that are rotated, the first ones."""
+    mode: int
+    """GGML_ROPE_TYPE_NORMAL or _NEOX: whether neighbours are pairs, or value *i* and *i* + half."""
+    num_trained_positions: int
+    base: float
+    scale: float
+
+
+_PLAIN_MODES = (0, 2)
+_NO_YARN = (0.0, 1.0)
+"""ext_factor and attn_factor."""
+
+
+def rope_of(node: Tensor) -> Rope | None:
+    """What a ROPE node does, as `ggml_rope_impl` (ggml.c) writes it down; None: something else than plain rotation."""
+    integers = list(node.op_params)
+    floats = np.frombuffer(bytes(node.op_params), np.float32).tolist()
+    _, num_rotated, mode, _, num_trained_positions = integers[:5]
+    if mode not in _PLAIN_MODES or tuple(floats[7:9]) != _NO_YARN or any(integers[11:16]):
+        return None
+    return Rope(num_rotated, mode, num_trained_positions, floats[5], floats[6])
+
+
+def rotate(memory: int, address: int, positions: int, rope: Rope, factors: int | None) -> int:
+    """RoPE of (head_dim, rows, positions): all rows of one position are turned by it."""
+    return _rope(memory, address, positions, factors, *rope, *_NO_YARN, 0.0, 0.0)
 
 
 def soft_max(memory: int, address: int, scale: float) -> int:

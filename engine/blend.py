@@ -1,10 +1,10 @@
 """One question's story: merge new chunk states, score their tokens, recompute the best of them with the question.
 
     1. lead        what stands before the new chunks: the preamble's state, anything else computed
-    2. place       per chunk, in prompt order: load and shift its state, or compute it        (engine.loader)
-    3. score       question attention over the cache, then layer-1 deviation of a shortlist  (engine.scoring)
-    4. select      which tokens to recompute                                                   (engine.selection)
-    5. recompute   those tokens and the question, in one redirected batch                      (engine.redirect)
+    2. place       per chunk, in prompt order: load its state and move it there, or compute it (engine.loader)
+    3. score       question attention over the cache, then layer-1 deviation of a shortlist   (engine.scoring)
+    4. select      which tokens to recompute                                                  (engine.selection)
+    5. recompute   those tokens and the question, in one redirected batch                     (engine.redirect)
 
 Loader threads read from the start of 1 to the end of 2. A chunk is computed where it has no usable state, or where that
 is sooner than to wait for it (`engine.load_plan`); then its tokens are exact, and `ratio` is of the others.
@@ -30,7 +30,7 @@ from engine.kv_layout import KvLayout
 from engine.load_plan import ChunkToPlace, Work
 from engine.loader import Loader, Loading
 from engine.model import Context
-from engine.ports import StateShelf, StateSource
+from engine.ports import StateReader, StateSource
 from engine.requests import ContextChunk
 from engine.scoring import AttentionMeter
 from engine.selection import Scores
@@ -45,7 +45,7 @@ class BlendTools:
     """What blending needs besides the context; absent where the model cannot be blended."""
 
     layout: KvLayout
-    shelf: StateShelf
+    shelf: StateReader
     loader: Loader
 
 
@@ -133,8 +133,11 @@ class Blend:
             self._place(chunks, loading)
         tokens = np.asarray([t for place in self._places for t in place.chunk.token_ids], np.int32)
         kv_state.assert_cells_in_order(self._context, self._end)
+        self._settle()
         candidates = self._candidates(len(tokens))
         wanted = selection.num_wanted(strategy, ratio, len(tokens) - loading.num_chosen_tokens, candidates)
+        if wanted < candidates.sum():
+            wanted = selection.fitted(wanted, len(question), self._context.options.batch_tokens)
         scores = self._score(tokens, question, candidates, wanted, strategy)
         chosen = _chosen(scores, candidates, wanted, strategy)
         self._recompute(tokens, chosen, question)
@@ -221,6 +224,11 @@ class Blend:
         self._tools.loader.speeds.merging.note(state.num_bytes, _ms_since(started))
         self._end += state.num_tokens
         self._report.num_loaded_bytes += state.num_bytes
+
+    def _settle(self) -> None:
+        started = perf_counter()
+        self._context.settle()
+        self._report.load_ms += _ms_since(started)
 
     # --- 3. score
 

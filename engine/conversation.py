@@ -5,9 +5,9 @@ anything else. So every change that may fail is either undone or forgets everyth
 recalling what was kept, or by reading the past turns again as text.
 
 Cutting the end off is cheap. Making room takes the rows behind what leaves out of the cache and merges them again
-further up, run by run; K is rotated at the next decode. Both need a cache whose layout is known. Where it is not (a
-model that cannot be blended: sliding windows and recurrent memory do not come back when positions are dropped), the
-conversation can only go on, or be forgotten.
+further up, run by run; their keys are turned before anybody reads them. Both need a cache whose layout is known. Where
+it is not (a model that cannot be blended: sliding windows and recurrent memory do not come back when positions are
+dropped), the conversation can only go on, or be forgotten.
 """
 
 import logging
@@ -38,7 +38,7 @@ class Conversation:
         self.why_empty = ""
         """Why there is no memory of what was said before, as a clause."""
         self._moved_before = _NEVER
-        """The context's next decode when cells were last moved: it rotates them."""
+        """The context's next decode when cells were last moved, if it is that one that turns their keys."""
 
     @property
     def can_move(self) -> bool:
@@ -95,7 +95,7 @@ class Conversation:
         self.transcript, self.is_kept = to, False
 
     def _take_out(self, leaving: frozenset[int]) -> None:
-        assert self._moved_before != self._context.num_decodes, "moved rows are rotated before they move again"
+        assert self._moved_before != self._context.num_decodes, "moved keys are turned before they move again"
         left = self.transcript.without(leaving)
         try:
             self._move_up(leaving)
@@ -103,7 +103,9 @@ class Conversation:
         except BaseException:
             self.restart(self.id, "there was no making room in it")
             raise
-        self.transcript, self.is_kept, self._moved_before = left, False, self._context.num_decodes
+        self.transcript, self.is_kept = left, False
+        if self._context.key_rotation is None:
+            self._moved_before = self._context.num_decodes
 
     def _move_up(self, leaving: frozenset[int]) -> None:
         runs = self.transcript.runs_behind(leaving)
@@ -143,7 +145,8 @@ class Conversation:
     def state(self) -> bytearray:
         """The rows of all its tokens. Raises `StateInvalid` if they are not what they should be, with all forgotten."""
         assert self._layout is not None, "only a cache of known layout can be put away"
-        assert self._moved_before != self._context.num_decodes, "moved rows are rotated before they are kept"
+        assert self._moved_before != self._context.num_decodes, "moved keys are turned before they are kept"
+        self._context.settle()
         blob = bindings.get_sequence_state(self._context.handle, Context.SEQUENCE)
         try:
             kv_layout.check(blob, self._layout, 0, self.transcript.num_tokens)

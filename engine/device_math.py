@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import bindings
-from engine.bindings import FloatArray
+from engine.bindings import FloatArray, Rope
 from engine.errors import RedirectFailed
 from engine.owner import Owner
 
-_NUM_TENSORS = 512
+_NUM_TENSORS = 1024
 """In one graph, inputs and views included; ggml's own limit is 2048 nodes."""
 
 
@@ -108,7 +108,7 @@ class Graph(Owner):
     def sum_over_rest(self, address: int) -> int:
         """(n, ...) → (1, n): the sum over all other dimensions."""
         shape = bindings.tensor_at(address).ne
-        flat = bindings.reshape_2d(self._memory, address, shape[0], shape[1] * shape[2] * shape[3])
+        flat = self.reshaped(address, shape[0], shape[1] * shape[2] * shape[3])
         turned = bindings.contiguous(self._memory, bindings.transpose(self._memory, flat))
         return bindings.sum_rows(self._memory, turned)
 
@@ -116,13 +116,27 @@ class Graph(Owner):
         """(n, rows) at (m) → (n, m) in f32, whatever the rows' type."""
         return bindings.get_rows(self._memory, cache, numbers)
 
+    def write_rows(self, cache: int, rows: int, numbers: int) -> int:
+        """Overwrite the rows (n, m) at (m) of a cache, in its own type; the order of equal numbers is open."""
+        return bindings.set_rows(self._memory, cache, rows, numbers)
+
+    def hadamard(self, address: int, matrix: int) -> int:
+        """Walsh-Hadamard transform of (n, ...) in pieces as long as the matrix; it is its own inverse."""
+        shape, length = bindings.tensor_at(address).ne, bindings.tensor_at(matrix).ne[0]
+        pieces = self.reshaped(address, length, shape[0] * shape[1] * shape[2] * shape[3] // length)
+        return self.reshaped(bindings.hadamard(self._memory, matrix, pieces), *shape)
+
+    def rotated(self, address: int, positions: int, rope: Rope, factors: int | None) -> int:
+        """RoPE of (head_dim, rows, m) by (m); `factors` divide the frequencies."""
+        return bindings.rotate(self._memory, address, positions, rope, factors)
+
     def squared_distances(self, left: int, right: int) -> int:
         """(n, m), (n, m) → (1, m)"""
         difference = bindings.subtract(self._memory, left, right)
         return bindings.sum_rows(self._memory, bindings.square(self._memory, difference))
 
-    def reshaped(self, address: int, num_columns: int, num_rows: int) -> int:
-        return bindings.reshape_2d(self._memory, address, num_columns, num_rows)
+    def reshaped(self, address: int, *shape: int) -> int:
+        return bindings.reshape(self._memory, address, shape)
 
     def total(self, addresses: Sequence[int]) -> int:
         """The sum of tensors of one shape."""
@@ -133,28 +147,30 @@ class Graph(Owner):
 
     # --- computing
 
-    def compute(self, output: int) -> None:
-        """Compute; the output stays on the device until the graph is closed. Raises `RedirectFailed` where the device
-        cannot."""
-        self._check(output)
-        bindings.mark_output(output)
+    def compute(self, *outputs: int, alike: bool = False) -> None:
+        """Compute, in this order; outputs stay on the device until the graph is closed. Raises `RedirectFailed` where
+        the device cannot. `alike`: the same is done for each of them, so the device is asked about the first alone, for
+        that takes 2 µs per node."""
+        self._check(outputs[:1] if alike else outputs)
         graph = bindings.new_graph(self._memory)
-        bindings.add_to_graph(graph, output)
+        for output in outputs:
+            bindings.mark_output(output)
+            bindings.add_to_graph(graph, output)
         allocator = self._device.take_allocator()
         self._stack.callback(self._device.idle_allocators.append, allocator)
         if not bindings.allocate_graph(allocator, graph):
-            raise RedirectFailed("the device of the KV cache has no memory left for scoring")
+            raise RedirectFailed("the device of the KV cache has no memory left to calculate with it")
         for address, values in self._inputs:
             bindings.write_tensor(address, values)
         if not bindings.compute_graph(self._device.backend, graph):
-            raise RedirectFailed("the device of the KV cache did not compute the scores")
+            raise RedirectFailed("the device of the KV cache did not calculate with it")
 
     def values(self, output: int) -> FloatArray:
         """A copy of what was computed: float32, flat."""
         return bindings.read_tensor(output, 0, bindings.num_tensor_bytes(output)).view(np.float32)
 
-    def _check(self, output: int) -> None:
-        seen, waiting = set[int](), [output]
+    def _check(self, outputs: Sequence[int]) -> None:
+        seen, waiting = set[int](), list(outputs)
         while waiting:
             address = waiting.pop()
             if address in seen:

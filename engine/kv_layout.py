@@ -17,6 +17,8 @@ this model's own context writes, which is learned once by parsing a state it has
 
 import struct
 from array import array
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from engine.errors import StateInvalid
@@ -77,7 +79,28 @@ def cell_positions(blob: Buffer) -> list[int]:
     num_cells = _check_head(blob)
     if len(blob) < _HEAD.size + _CELL.size * num_cells:
         raise StateInvalid(f"a state of {num_cells} cells ends after {len(blob)} bytes")
-    return [_CELL.unpack_from(blob, _HEAD.size + _CELL.size * i)[0] for i in range(num_cells)]
+    return array("i", bytes(_cells(blob, num_cells)))[::3].tolist()
+
+
+@contextmanager
+def moved(blob: Buffer, shift: int) -> Generator[Buffer]:
+    """A checked state whose cells are at positions `shift` further on. Its memory is that of `blob` where that can be
+    written to, and is as it was afterwards: nobody else may read it meanwhile."""
+    moved = bytearray(blob) if memoryview(blob).readonly else blob
+    before = cell_positions(moved)
+    _set_positions(moved, [position + shift for position in before])
+    try:
+        yield moved
+    finally:
+        _set_positions(moved, before)
+
+
+def _cells(blob: Buffer, num_cells: int) -> memoryview:
+    return memoryview(blob)[_HEAD.size : _HEAD.size + _CELL.size * num_cells]
+
+
+def _set_positions(blob: Buffer, positions: list[int]) -> None:
+    _cells(blob, len(positions)).cast("i")[::3] = array("i", positions)
 
 
 def learn(blob: Buffer) -> KvLayout:
@@ -129,7 +152,7 @@ def _check_head(blob: Buffer) -> int:
 
 def _check_cells(blob: Buffer, first_position: int, num_tokens: int) -> None:
     sequence = _HEAD.unpack_from(blob, 0)[1]
-    found = array("i", bytes(memoryview(blob)[_HEAD.size : _HEAD.size + _CELL.size * num_tokens]))
+    found = array("i", bytes(_cells(blob, num_tokens)))
     expected = array("i", bytes(_CELL.size * num_tokens))
     expected[0::3] = array("i", range(first_position, first_position + num_tokens))
     expected[1::3] = array("i", [1]) * num_tokens

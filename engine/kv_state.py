@@ -1,8 +1,9 @@
-"""States ↔ the cache: encode a chunk behind the preamble, load states, shift and merge them, take runs out.
+"""States ↔ the cache: encode a chunk behind the preamble, load states and merge them in other places, take runs out.
 
-Owner thread of the context only. A state is loaded into the scratch sequence, its positions are shifted to where
-the chunk stands in this prompt, the main sequence takes the cells over, and the scratch sequence is emptied again.
-llama.cpp turns the shift into a rotation of all K rows lazily, once, at the next decode.
+Owner thread of the context only. A state is loaded into the scratch sequence at the positions where the chunk stands in
+this prompt, the main sequence takes the cells over, and the scratch sequence is emptied again. The keys of all that was
+merged are turned to their new positions together, by `Context.settle`, before anybody reads them. Where it is not known
+how, llama.cpp is told to shift the positions, and turns the keys in the next decode.
 
 What the redirected decode leans on: after `merge` and `Context.prefill`, in order from an empty cache,
 position *i* sits in cell *i*. `assert_cells_in_order` reads that from the cache instead of assuming it.
@@ -15,7 +16,7 @@ from engine.bindings import TokenRun
 from engine.errors import Cancelled, DecodeFailed, StateInvalid
 from engine.kv_layout import Buffer, KvLayout
 from engine.model import Context
-from engine.ports import StateShelf
+from engine.ports import StateReader
 from storage.values import ChunkState
 
 GiveWay = Callable[[], None]
@@ -84,7 +85,7 @@ def learn_layout(context: Context) -> KvLayout:
     return kv_layout.learn(blob)
 
 
-def fetch(shelf: StateShelf, layout: KvLayout, first_position: int, token_ids: tuple[int, ...]) -> ChunkState | None:
+def fetch(shelf: StateReader, layout: KvLayout, first_position: int, token_ids: tuple[int, ...]) -> ChunkState | None:
     """A state from the shelf that C may see, or None; one whose structure does not fit is rejected there."""
     state = shelf.get(first_position, token_ids)
     if not isinstance(state, ChunkState):
@@ -104,17 +105,27 @@ def load(context: Context, blob: Buffer, sequence: int) -> None:
 
 
 def merge(context: Context, blob: Buffer, shift: int) -> None:
-    """Append a checked chunk state to the main sequence, `shift` positions from where it was encoded."""
-    load(context, blob, Context.SCRATCH)
-    if shift:
-        context.shift(Context.SCRATCH, shift)
+    """Append a checked chunk state to the main sequence, `shift` positions from where it was encoded.
+
+    The state is written to meanwhile, so nobody else may read it; afterwards it is as it was.
+    """
+    if context.key_rotation is None or not shift:
+        load(context, blob, Context.SCRATCH)
+        if shift:
+            context.shift(Context.SCRATCH, shift)
+    else:
+        with kv_layout.moved(blob, shift) as moved:
+            load(context, moved, Context.SCRATCH)
+            positions = kv_layout.cell_positions(moved)
+        context.note_moved(positions[0], positions[-1] + 1, shift)
     context.share(Context.SCRATCH, Context.SEQUENCE)
     context.forget(Context.SCRATCH)
 
 
 def run_state(context: Context, first_position: int, end_position: int) -> bytearray:
-    """The state of positions `[first, end)` of the main sequence, which keeps them; a decode must have gone through
-    since they were moved."""
+    """The state of positions `[first, end)` of the main sequence, which keeps them. Where llama.cpp turns keys, a
+    decode must have gone through since they were moved."""
+    context.settle()
     context.share(Context.SEQUENCE, Context.SCRATCH, first_position, end_position)
     try:
         return bindings.get_sequence_state(context.handle, Context.SCRATCH)

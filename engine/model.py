@@ -4,6 +4,9 @@ Both are context managers with an `ExitStack`: closing twice is harmless, closin
 our own mistake and asserted. A `Context` belongs to one thread, the one that runs decodes; only `cancel` may be
 called from elsewhere. Native failures come back as `EngineError` with llama.cpp's own complaint.
 
+Keys that were moved are turned before anybody reads them: by `engine.key_rotation` where it is known how this model
+turns keys, and by llama.cpp in the next decode elsewhere.
+
 A decode can be watched and rewritten by a `GraphVisitor` (`engine.redirect`). Python exceptions raised by a visitor
 never cross into C: the graph is stopped, the exception is raised from `decode` afterwards.
 """
@@ -21,8 +24,9 @@ import psutil
 from engine import bindings, native_log
 from engine.bindings import FloatArray, TokenRun, llama
 from engine.device_math import DeviceMath
-from engine.errors import Cancelled, ContextTooLarge, DecodeFailed, ModelUnusable
+from engine.errors import Cancelled, ContextTooLarge, DecodeFailed, ModelUnusable, RedirectFailed
 from engine.gguf_header import GgufHeader, read_header
+from engine.key_rotation import KeyRotation, MovedRun
 from engine.kv_size import kv_bytes_per_token
 from engine.owner import Owner
 from engine.rates import PrefillSpeed
@@ -122,8 +126,12 @@ class Context(Owner):
         self.model, self.options = model, options
         self.speed = PrefillSpeed()
         self.num_decodes = 0
-        """Batches that went through. Each of them first rotated the K rows of all cells that had been moved before it;
-        until then no state of those can be taken, and a decode that failed may have rotated some of their layers."""
+        """Batches that went through. Where llama.cpp turns keys, each of them first turned those of all cells that had
+        been moved before it; until then no state of those can be taken, and a decode that failed may have turned some
+        of their layers."""
+        self.key_rotation: KeyRotation | None = None
+        """How moved keys are turned here; None: llama.cpp does it."""
+        self._moved: list[MovedRun] = []
         self._visitor: GraphVisitor | None = None
         self._failure: BaseException | None = None
         self._cancelled = threading.Event()
@@ -169,10 +177,11 @@ class Context(Owner):
         `speed`. Raises `Cancelled` (the cache then holds an unknown part of the batch), `DecodeFailed`, or what the
         visitor raised.
         """
-        started = perf_counter()
         batch, arrays = bindings.make_batch(runs)
         assert 0 < batch.n_tokens <= self.options.batch_tokens, f"a batch of {batch.n_tokens} tokens"
         self.check_cancelled()
+        self.settle()
+        started = perf_counter()
         native_log.forget_complaints()
         self._visitor, self._failure = visitor, None
         if self.options.blending:
@@ -230,11 +239,34 @@ class Context(Owner):
 
     def clear(self) -> None:
         """Empty the cache; the next tokens go to the cells from 0 on."""
+        self._moved.clear()
         llama.llama_memory_clear(self.memory, True)
 
     def shift(self, sequence: int, delta: int) -> None:
-        """Move all positions of a sequence; the K rows follow lazily, at the next decode."""
+        """Move all positions of a sequence; llama.cpp turns the keys lazily, in the next decode."""
         llama.llama_memory_seq_add(self.memory, sequence, -1, -1, delta)
+
+    def note_moved(self, first_position: int, end_position: int, delta: int) -> None:
+        """Keys of the main sequence at `[first, end)` were computed for positions `delta` before theirs: they are to be
+        turned before anybody reads them. Only where `key_rotation` is known."""
+        self._moved.append(MovedRun(first_position, end_position, delta))
+
+    def settle(self) -> None:
+        """Turn the keys that `note_moved` told of, before the cache is read by anything but a decode.
+
+        Raises `DecodeFailed` where the device cannot. Then the cache is empty, for some of it may be turned, and from
+        there on llama.cpp turns keys.
+        """
+        if not self._moved:
+            return
+        assert self.key_rotation is not None, "nobody moves keys that nobody can turn"
+        moved, self._moved = self._moved, []
+        try:
+            self.key_rotation.turn(self.math, moved)
+        except RedirectFailed as error:
+            self.clear()
+            self.key_rotation = None
+            raise DecodeFailed(f"the keys of moved tokens cannot be turned: {error}") from error
 
     def share(self, source: int, target: int, first_position: int = -1, end_position: int = -1) -> None:
         """Let `target` own the cells of `source` at positions `[first, end)` too; −1 = from the start, to the end."""
@@ -244,6 +276,9 @@ class Context(Owner):
         """Drop positions `[first, end)` of a sequence; −1 = from the start, to the end."""
         if not llama.llama_memory_seq_rm(self.memory, sequence, first_position, end_position):
             raise DecodeFailed(f"the cache cannot drop positions [{first_position}, {end_position})")
+        if sequence == self.SEQUENCE and self._moved:
+            end = end_position if end_position >= 0 else self.options.num_cells
+            self._moved = [left for run in self._moved for left in run.without(max(first_position, 0), end)]
 
     # --- stopping
 

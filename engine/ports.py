@@ -5,7 +5,28 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from storage.values import Allocate, FingerprintFacts, Lookup, Miss, Pace, Rates, SavedConversation
+from storage.values import FingerprintFacts, Lookup, Miss, Pace, Rates, SavedConversation
+
+
+class StateReading(Protocol):
+    """A state that several threads read, piece by piece."""
+
+    @property
+    def num_pieces(self) -> int:
+        """At least one."""
+        ...
+
+    def read(self, piece: int, pace: Pace) -> Lookup | None:
+        """Read one of the pieces; any thread, each piece once, begun in order.
+
+        Whoever completes the state gets it, checked (`engine.kv_layout` still has to check its structure); whoever
+        finds that it is no good gets a `Miss`; all others None. Raises only what `pace` raises.
+        """
+        ...
+
+    def close(self) -> None:
+        """When no thread reads any more; what was read stays."""
+        ...
 
 
 class StateSource(Protocol):
@@ -16,8 +37,8 @@ class StateSource(Protocol):
         """What reading it moves."""
         ...
 
-    def read(self, allocate: Allocate, pace: Pace) -> Lookup:
-        """Read and check it; `engine.kv_layout` still has to check its structure. Raises only what `pace` raises."""
+    def open(self, memory: memoryview) -> StateReading | Miss:
+        """Begin to read it into `memory`, which has at least `num_bytes`, and which nobody else uses."""
         ...
 
     def warm(self) -> None:
@@ -25,8 +46,8 @@ class StateSource(Protocol):
         ...
 
 
-class StateShelf(Protocol):
-    """The chunk states of one fingerprint, as one thread sees them.
+class StateReader(Protocol):
+    """Where chunk states come from, as one thread sees them: what a blend needs.
 
     A state is named by the position of its first token (0 for the preamble) and its tokens. Disk failures rise as
     the storage's own errors; a missing or damaged state is a `Miss`.
@@ -40,16 +61,20 @@ class StateShelf(Protocol):
         """Where a state is to be read from, or None where there is none; says nothing about its bytes."""
         ...
 
+    def reject(self, first_position: int, token_ids: tuple[int, ...], reason: str) -> None:
+        """Drop a state whose structure does not fit the model."""
+        ...
+
+
+class StateShelf(StateReader, Protocol):
+    """The chunk states of one fingerprint, and what else is kept for it; see `StateReader`."""
+
     def adopt(self, first_position: int, token_ids: tuple[int, ...], chunk_id: int) -> bool:
         """Note that a chunk uses a state that is there and good; False when there is none."""
         ...
 
     def put(self, first_position: int, token_ids: tuple[int, ...], blob: bytearray, chunk_id: int | None) -> None:
         """Persist a state, and note that chunk `chunk_id` uses it (None: the preamble)."""
-        ...
-
-    def reject(self, first_position: int, token_ids: tuple[int, ...], reason: str) -> None:
-        """Drop a state whose structure does not fit the model."""
         ...
 
     def rates(self, device: str) -> Rates | None:

@@ -11,7 +11,7 @@ The plan is made anew whenever more is known: with the bytes that are still to b
 this very load as far as it says anything, and before that at the rate of earlier ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from enum import Enum, auto
 
@@ -23,8 +23,7 @@ _TRUSTED_BYTES = 64 << 20
 many threads at once tell more of latency than of throughput. Sane: two pieces of each thread."""
 
 _BYTES_UNDER_WAY = 2 << 20
-"""Of each state that is being read, half a piece is not told yet, on average."""
-
+"""Of each piece that is being read, half is not told yet, on average."""
 
 _PLAN_MS = 10.0
 """A plan holds so long while states are read, and is made anew when a chunk is placed or has no state."""
@@ -56,6 +55,8 @@ class Schedule:
         self._stages = [_Stage.MISSING if chunk.num_bytes is None else _Stage.WAITING for chunk in chunks]
         self.num_placed = 0
         self._num_read = dict[int, int]()
+        self.num_under_way = 0
+        """Pieces that are being read; the loader counts them."""
         self._wanted: int | None = None
         self._began_ms: float | None = None
         self._plan: LoadPlan | None = None
@@ -67,19 +68,26 @@ class Schedule:
 
     # --- the loader's side
 
-    def next_read(self, now_ms: float) -> int | None:
-        """The chunk whose state is to be read now; None where there is none, or no room for it yet."""
-        i = self._to_read(now_ms)
-        if i is None or (i != self._wanted and not self._has_room(i)):
+    def next_read(self, now_ms: float, unfinished: Collection[int] = ()) -> int | None:
+        """The chunk whose state is to be read, or read on, now; None where there is none, or no room for it yet.
+
+        `unfinished`: those that are being read, and have a piece that nobody reads. They come in the same order as the
+        others: all threads work on the state that is needed first.
+        """
+        i = self._to_read(now_ms, unfinished)
+        if i is None:
             return None
         self._stages[i] = _Stage.READING
         if self._began_ms is None:
             self._began_ms = now_ms
         return i
 
-    def advanced(self, i: int, num_bytes: int) -> bool:
-        """So many more bytes of a state were read; whether the rest is still wanted."""
+    def advanced(self, i: int, num_bytes: int) -> None:
+        """So many more bytes of a state were read."""
         self._num_read[i] = self._num_read.get(i, 0) + num_bytes
+
+    def is_reading(self, i: int) -> bool:
+        """Whether the rest of a state that was begun is still wanted."""
         return self._stages[i] is _Stage.READING
 
     def read(self, i: int) -> bool:
@@ -139,7 +147,7 @@ class Schedule:
         num_read = sum(self._num_read.values())
         if self._began_ms is None or not num_read or now_ms <= self._began_ms:
             return self._rates
-        num_read += _BYTES_UNDER_WAY * sum(stage is _Stage.READING for stage in self._stages)
+        num_read += _BYTES_UNDER_WAY * self.num_under_way
         seen = num_read / (now_ms - self._began_ms) * 1e3
         trust = min(num_read / _TRUSTED_BYTES, 1.0)
         # Times add up, so they are what is averaged.
@@ -166,13 +174,17 @@ class Schedule:
             case _:
                 return replace(chunk, num_bytes=max((chunk.num_bytes or 0) - self._num_read.get(i, 0), 0))
 
-    def _to_read(self, now_ms: float) -> int | None:
-        if self._wanted is not None and self._stages[self._wanted] is _Stage.WAITING:
-            return self._wanted
+    def _to_read(self, now_ms: float, unfinished: Collection[int]) -> int | None:
         waiting = [i for i, stage in enumerate(self._stages) if stage is _Stage.WAITING]
-        if not waiting:
+        begun = [i for i in unfinished if self._stages[i] is _Stage.READING]
+        if self._wanted in waiting or self._wanted in begun:
+            return self._wanted
+        if not waiting and not begun:
             return None
-        return waiting[-1] if self._current_plan(now_ms).reads_backwards else waiting[0]
+        first = max if self._current_plan(now_ms).reads_backwards else min
+        if waiting and self._has_room(first(waiting)):
+            begun.append(first(waiting))
+        return first(begun, default=None)
 
     def _has_room(self, i: int) -> bool:
         held = [j for j, stage in enumerate(self._stages) if stage in (_Stage.READING, _Stage.LOADED)]

@@ -1,32 +1,50 @@
 """Which context tokens to recompute: scores in, token indices out. Pure numpy, one function per strategy.
 
 A blended context is wrong where a token's cached rows were computed without the text that now stands before it.
-Recomputing a few tokens exactly repairs most of it, if they are the right ones. What the measurements say
-(Qwen2.5-Coder-1.5B Q4_K_M, MuSiQue 50 questions × 10 passages, mean KL to full prefill at 15 % recomputed):
+Recomputing a few tokens exactly repairs most of it, if they are the right ones. What the measurements say, *all* work
+counted (the question's pass over the stale cache, layers 0 and 1 of a shortlist, an answer that was drafted): mean KL
+to full prefill, agreement of the most probable tokens, the share of a prefill's work. Qwen2.5-Coder-1.5B Q4_K_M, f16,
+MuSiQue, all 50 questions × 10 passages (each one chunk), one H200, `tests/check_quality.py`; brackets: bootstrap 95 %
+of the paired difference of KL to the default. Names in quotes are those of `engine.treatments`.
 
-    none (plain reuse)          .509     first tokens of each chunk (EPIC, arXiv 2410.15332; 5 %)   .392
-    V deviation at layer 1      .305     (CacheBlend, arXiv 2405.16444)
-    question attention          .202     (after ProphetKV, arXiv 2602.02579); the default
-    attention × √deviation      .198
+                                                   15 %                             5 %
+    question attention, every 2nd layer from n/3   .170 / .848   the default        .307 / .798
+    the same, all layers (after ProphetKV)         .182 / .853   [−.016, +.046]     .323 / .798   [−.004, +.049]
+    attention × √deviation                         .202 / .835   [+.002, +.069]     .325 / .804   [+.002, +.038]
+    attention, n/3 to n/2 only (`-middle`)         .227 / .823   [+.016, +.112]     .347 / .778   [+.007, +.075]
+    first tokens of each chunk (EPIC)              .261 / .829   [+.034, +.162]     .336 / .822   [−.010, +.074]
+    K deviation at layer 1 (LMCache)               .295 / .824   [+.053, +.215]     –
+    V deviation at layer 1 (CacheBlend)            .304 / .814   [+.059, +.234]     .387 / .808   [+.026, +.142]
+    random tokens                                  .362 / .816   [+.101, +.308]     –
+    none (plain reuse)                             .389 / .823
+    noise (the same prefill in other batches)      .002 / .984
 
-A token counts if the question looks at it *and* its rows are far off. But knowing how far costs as much as recomputing
-3 % of the context, which is better spent on tokens: with *all* work counted (15 % and 5 % of a prefill, the question's
-pass over the stale cache and layers 0-1 of the shortlist included; questions 0-6 of the same set at 15 %, and 10-20;
-one H200; brackets: bootstrap 95 % of the paired difference to the second row):
+At 10 % the default has .224 / .831. A token counts if the question looks at it *and* its rows are far off, but knowing
+how far costs as much as recomputing 3 % of the context, which is better spent on tokens. F1 against the right answers
+stays within its noise of full prefill (default, 15 %: −.037 [−.122, +.041]).
 
-                                                       15 %, 7 questions     15 %, 11 questions    5 %, 11 questions
-    question attention, every 2nd layer from n/3       .109 [−.034, +.017]   –                     –
-    attention × √deviation                             .119                  .139                  .237
-    question attention, n/3 to n/2 (half the pass)     .140 [−.061, +.106]   .160 [−.019, +.063]   .280 [+.005, +.081]
-    attention × √deviation, n/3 to n/2                 .151 [−.056, +.112]   .175 [−.016, +.088]   .262 [−.006, +.059]
-    first tokens of each chunk                         .138 [+.004, +.038]   .192 [+.002, +.117]   .278 [−.025, +.124]
-    V deviation at layer 1                             .142 [−.031, +.070]   .237 [+.005, +.247]   –
-    none (plain reuse)                                 .133                  .379                  .379
+What else was tried at 15 %, in place of the default's .170:
 
-So the default measures attention alone, in all of the scored layers; `attention-middle` is for where the question's
-pass is what takes long: on an H200, over an 8B model, it saves 10 of 31 ms. (`engine.treatments` names what else was
-tried; `steep bench quality` measures it.) Scores are per context token, over all chunks in prompt order; `candidates`
-excludes tokens that are exact already (the first chunk, computed chunks).
+* The answer asks along: 8 tokens drafted over the stale context .172 [−.016, +.026]; drafted again over the half
+  repaired one .205. With deviation .195. Not worth the decoding.
+* Exact rows for the recomputed tokens (an oracle) with deviation: .188 against .202. So what recomputing them over
+  stale neighbours loses is not much: the rows that nobody recomputes are what is wrong.
+* *Filled* states, encoded behind 256 tokens of other text: **.103 / .895**, paired −.067 [−.129, −.023] (5 %: .209 /
+  .821), as good behind encyclopedia articles on other subjects (.098) as behind texts of our own (`engine.filler`),
+  .117 behind one long narrative. On 40 to 44 of the questions, where the default has .167: behind 128, 512, 1,024
+  tokens .106, .094, .091; the mean of four such states .086 / .887; scored from the half of the layers up .088, from
+  two thirds .100; by the last 8 tokens of the question .131, the maximum over its tokens .098, times the length of
+  the V rows .104. Deep layers matter: only up to two thirds, the mean of four has .159.
+* But all of that needs a first chunk that is exact, as its *plain* state is. With a filled state for it, too, the
+  gain is gone: .182 / .867 (5 %: .307; the mean of four .175). A chunk would need two states, one for the first place
+  and one for the others; or its first tokens would always be recomputed ("throughout-256-front-…", not measured yet).
+* The 256 tokens in the prompt itself: .111 / .893 and an exact first chunk, but what full prefill answers gets worse
+  (F1 .151 instead of .193, paired −.042 [−.099, +.005]).
+* q8_0 rows against a full prefill with f16 ones: KL +1 % [−.006, +.008] on 43 questions at half the bytes.
+
+`attention-middle` is for where the question's pass is what takes long: on an H200, over an 8B model, it halves it.
+Scores are per context token, over all chunks in prompt order; `candidates` excludes tokens that are exact already (the
+first chunk, computed chunks).
 """
 
 from collections.abc import Callable, Mapping
@@ -113,6 +131,21 @@ def num_wanted(strategy: str, ratio: float, num_context_tokens: int, candidates:
     if strategy == "none":
         return 0
     return min(round(ratio * num_context_tokens), int(candidates.sum()))
+
+
+_MOST_LEFT_OUT = 0.05
+"""Of the wanted tokens; below what a measurement of quality can tell (docstring)."""
+
+
+def fitted(num_wanted: int, num_question_tokens: int, batch_tokens: int) -> int:
+    """So many of the wanted tokens that no batch is opened for the last few of them.
+
+    Tokens are recomputed in batches, the last one together with the question; each batch goes through all of the
+    weights (8 ms on an H200 over an 8B model, whether it has 9 tokens or 90).
+    """
+    left_over = (num_wanted + num_question_tokens) % batch_tokens
+    is_worth_it = num_wanted + num_question_tokens > batch_tokens and left_over <= _MOST_LEFT_OUT * num_wanted
+    return num_wanted - left_over if is_worth_it else num_wanted
 
 
 def best(ranks: FloatArray, candidates: BoolArray, num_wanted: int) -> IntArray:

@@ -19,13 +19,16 @@ from engine import bindings, kv_layout, kv_state
 from engine.answer import Answering, Means
 from engine.architecture import Blendability
 from engine.blend import BlendTools
+from engine.buffers import pageable
 from engine.conversation import Conversation
 from engine.errors import DecodeFailed, StateInvalid
 from engine.kv_layout import KvLayout
 from engine.kv_state import GiveWay
-from engine.loader import Loader, num_loader_threads
+from engine.loader import Loader
+from engine.loader_threads import num_loader_threads
 from engine.model import ALL_LAYERS, Context, ContextOptions, Model, usable_cores
 from engine.owner import Owner
+from engine.pinned_memory import pinned
 from engine.ports import OpenShelf
 from engine.prompt import PromptFrame, frame_of
 from engine.rates import Speeds
@@ -40,7 +43,7 @@ from engine.requests import (
     Steeped,
     TurnRequest,
 )
-from engine.self_check import graph_blendability, model_blendability
+from engine.self_check import graph_blendability, key_rotation, model_blendability
 from engine.transcript import to_text
 from engine.vocabulary import Vocabulary
 from storage.values import FingerprintFacts, Miss
@@ -140,7 +143,8 @@ class Session(Owner):
         return Means(self.context, self.frame, tools, why_exact)
 
     def _new_loader(self, layout: KvLayout) -> Loader:
-        return Loader(layout, self._speeds, num_loader_threads(), bindings.gpu() if self.model.on_gpu else None)
+        gpu = bindings.gpu() if self.model.on_gpu else None
+        return Loader(layout, self._speeds, num_loader_threads(), pinned(gpu) if gpu else pageable)
 
     # --- conversations
 
@@ -300,6 +304,7 @@ def _context_for(model: Model, options: ContextOptions) -> tuple[Blendability, C
         context = Context(model, replace(options, blending=True))
         verdict = graph_blendability(context)
         if verdict.possible:
+            context.key_rotation = key_rotation(context)
             return verdict, context
         context.close()
     return verdict, Context(model, replace(options, blending=False))

@@ -5,9 +5,7 @@ and the folder is synced. So under a final name there is always a complete file,
 the machine; a file being read, or mapped by somebody, is replaced and never changed. A failed write leaves
 the old file and no temporary; only a killed one leaves a temporary, for `remove_stray`.
 
-Reading copies into a fresh bytearray. Not a map: bytes of a map can change between the check and their use,
-and a file cut short under a map kills the process with SIGBUS. The copy costs far less than what the state
-saves.
+Reading is `storage.chunk_reading`'s: piece by piece, by one thread here.
 
 Any thread, any number of processes. A folder of chunk files belongs to one machine: `remove_stray` asks this
 machine whether a writer is alive. Errors: OSError from the system, FileNotFoundError for a missing file,
@@ -15,34 +13,20 @@ ChunkFileInvalid (with the path) for bytes that cannot be believed, its ChunkFil
 """
 
 import contextlib
-import errno
 import os
 import re
 import secrets
-import stat
 import time
 from collections.abc import Callable, Generator, Iterator
-from io import FileIO
 from pathlib import Path
 
 from storage import private_folder
-from storage.chunk_format import (
-    MAX_NUM_BYTES,
-    MIN_NUM_BYTES,
-    NUM_PREFIX_BYTES,
-    Buffer,
-    check_version,
-    decode,
-    encode,
-)
-from storage.errors import ChunkFileInvalid
-from storage.values import Allocate, ChunkState, Pace, StateKey
+from storage.chunk_format import NUM_PREFIX_BYTES, Buffer, check_version, encode
+from storage.chunk_reading import ChunkReading, opened
+from storage.values import ChunkState, StateKey
 
 STRAY_AGE_SECONDS = 3600
 """A temporary older than this is nobody's: writing gigabytes takes minutes. Covers process ids used again."""
-
-PIECE_BYTES = 4 << 20
-"""Read at a time, so that reading can be broken off: 4 ms of a slow disk. Sane: 1 to 64 MiB."""
 
 _TEMPORARY_NAME = re.compile(r"\..+\.(?P<pid>[0-9]+)\.[0-9a-f]{16}\.tmp")
 
@@ -73,18 +57,16 @@ def beside(path: Path, state: ChunkState) -> Generator[Callable[[], None]]:
             temporary.unlink()
 
 
-def read(path: Path, expected: StateKey, allocate: Allocate = bytearray, pace: Pace = lambda _: None) -> ChunkState:
+def read(path: Path, expected: StateKey) -> ChunkState:
     """The checked state at `path`; its blob is a writable view of memory that nobody else holds."""
-    try:
-        return decode(_read_all(path, allocate, pace), expected)
-    except ChunkFileInvalid as error:
-        raise type(error)(f"{path}: {error}") from error
+    with ChunkReading(path, expected) as reading:
+        return reading.read_all()
 
 
 def check_is_ours(path: Path) -> None:
     """Raises ChunkFileTooNew if a newer version wrote the file, which is then not ours to replace in silence; reads its
     beginning only. A file that is missing or cannot be read is nobody's."""
-    with contextlib.suppress(OSError), _opened(path) as file:
+    with contextlib.suppress(OSError), opened(path) as file:
         check_version(file.read(NUM_PREFIX_BYTES) or b"")
 
 
@@ -116,42 +98,6 @@ def _write_new(path: Path, buffers: tuple[Buffer, ...]) -> None:
             file.write(buffer)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _opened(path: Path) -> FileIO:
-    """For reading; a pipe that somebody put there does not keep us waiting."""
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-    return FileIO(os.open(path, flags))
-
-
-def _read_all(path: Path, allocate: Allocate, pace: Pace) -> memoryview:
-    with _opened(path) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ChunkFileInvalid("not a regular file")
-        # Before the allocation: its size must not be up to whoever damaged the file.
-        if not MIN_NUM_BYTES <= status.st_size <= MAX_NUM_BYTES:
-            check_version(file.read(NUM_PREFIX_BYTES) or b"")
-            raise ChunkFileInvalid(f"expected {MIN_NUM_BYTES} to {MAX_NUM_BYTES} bytes, the file has {status.st_size}")
-        view = memoryview(allocate(status.st_size)).cast("B")[: status.st_size]
-        _fill(view, file, pace)
-    return view
-
-
-def _fill(view: memoryview, file: FileIO, pace: Pace) -> None:
-    """Piece by piece; one read may return less than asked for whenever it likes."""
-    num_read = 0
-    while num_read < view.nbytes:
-        try:
-            num_new = file.readinto(view[num_read : num_read + PIECE_BYTES])
-        except OSError as error:
-            if error.errno == errno.EIO:  # a bad sector is damage to this file, not the end of the store
-                raise ChunkFileInvalid(f"cannot be read: {error.strerror}") from error
-            raise
-        if not num_new:
-            raise ChunkFileInvalid(f"ended at {num_read} bytes, expected {view.nbytes}: cut short while read")
-        num_read += num_new
-        pace(num_new)
 
 
 def _is_stray(path: Path, pid: int) -> bool:

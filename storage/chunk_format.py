@@ -82,23 +82,30 @@ def encode(state: ChunkState) -> tuple[Buffer, ...]:
     """
     _check_writable(state)
     head = _head(state)
-    checksum = xxhash.xxh3_128(head)
+    checksum = new_checksum()
+    checksum.update(head)
     checksum.update(state.blob)
     return head, state.blob, checksum.digest()
 
 
-def decode(data: Buffer, expected: StateKey) -> ChunkState:
+def new_checksum() -> xxhash.xxh3_128:
+    """To be updated with everything before the trailer; large updates release the GIL."""
+    return xxhash.xxh3_128()
+
+
+def decode(data: Buffer, expected: StateKey, checksum: bytes | None = None) -> ChunkState:
     """The state in a file's bytes, every byte checked. Raises ChunkFileInvalid for anything else, ChunkFileTooNew for
     what a newer version of the program wrote.
 
-    The blob of the answer is a view of `data`: as writable as it is, and it keeps `data` alive.
+    `checksum`: the digest of a `new_checksum` over everything before the trailer, where that is known already. The blob
+    of the answer is a view of `data`: as writable as it is, and it keeps `data` alive.
     """
     view = memoryview(data).cast("B")
     if not _is_damaged_version(view):
         check_version(view)
     header = _read_header(view)
     _check_sizes(header, view.nbytes)
-    _check_checksum(view)
+    _check_checksum(view, checksum or xxhash.xxh3_128_digest(view[:-NUM_TRAILER_BYTES]))
     _check_padding(view, header)
     token_ids = cast("tuple[int, ...]", struct.unpack_from(f"<{header.num_tokens}i", view, _HEADER.size))
     _check_key(header, token_ids, expected)
@@ -199,9 +206,8 @@ def _check_sizes(header: _Header, num_file_bytes: int) -> None:
         )
 
 
-def _check_checksum(view: memoryview) -> None:
+def _check_checksum(view: memoryview, actual: bytes) -> None:
     expected = bytes(view[-NUM_TRAILER_BYTES:])
-    actual = xxhash.xxh3_128_digest(view[:-NUM_TRAILER_BYTES])
     if actual != expected:
         raise ChunkFileInvalid(f"checksum is {actual.hex()}, the file says {expected.hex()}: damaged")
 

@@ -5,12 +5,13 @@ one, is for the thread that has the store (`StateStore.get` of the same key does
 """
 
 import os
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage import chunk_file
+from storage.chunk_reading import ChunkReading
 from storage.errors import ChunkFileInvalid
-from storage.values import Allocate, Lookup, Miss, Pace, StateKey
+from storage.values import Lookup, Miss, Pace, StateKey
 
 _HINTED_BYTES = 128 * 1024
 """Linux cuts a hint to what a device reads at once, at least this much: of 64 MB in one hint, 8 MB were loaded."""
@@ -26,17 +27,30 @@ class StateFile:
     num_bytes: int
     """Of the file, when it was found."""
 
-    def read(self, allocate: Allocate, pace: Pace) -> Lookup:
-        """The state, checked, in memory from `allocate`; or why there is none. Raises only what `pace` raises."""
+    def open(self, memory: memoryview) -> "StateReading | Miss":
+        """Begin to read into `memory`, which has at least `num_bytes`; or why that cannot be."""
         try:
-            state = chunk_file.read(self.path, self.key, allocate, pace)
-        except ChunkFileInvalid as error:
+            return StateReading(self, ChunkReading(self.path, self.key, memory))
+        except (ChunkFileInvalid, OSError) as error:
+            return self.miss(error)
+
+    def read(self, memory: memoryview) -> Lookup:
+        """All of it, in this thread; or why there is no such state."""
+        reading = self.open(memory)
+        if isinstance(reading, Miss):
+            return reading
+        with closing(reading):
+            for piece in range(reading.num_pieces):
+                found = reading.read(piece, lambda _: None)
+                if found is not None:
+                    return found
+        raise AssertionError("whoever reads all pieces gets an answer")
+
+    def miss(self, error: ChunkFileInvalid | OSError) -> Miss:
+        """What is said of a file that could not be read."""
+        if isinstance(error, ChunkFileInvalid):
             return Miss(self.key, str(error), damaged=True)
-        except OSError as error:
-            return Miss(self.key, f"{self.path} cannot be read: {error.strerror or error}")
-        if state.token_ids != self.token_ids:
-            return Miss(self.key, f"{self.path} holds other tokens than those asked for")
-        return state
+        return Miss(self.key, f"{self.path} cannot be read: {error.strerror or error}")
 
     def warm(self) -> None:
         """Ask the system to have the file in memory soon, where it takes such hints. 0.2 ms per MB that is not."""
@@ -51,3 +65,29 @@ class StateFile:
                 os.posix_fadvise(descriptor, start, _HINTED_BYTES, os.POSIX_FADV_WILLNEED)
         finally:
             os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class StateReading:
+    """A state file that is being read, by several threads (see `storage.chunk_reading`); close it after the last."""
+
+    file: StateFile
+    chunk: ChunkReading
+
+    @property
+    def num_pieces(self) -> int:
+        return self.chunk.num_pieces
+
+    def read(self, piece: int, pace: Pace) -> Lookup | None:
+        """Read a piece: the state, checked, if that completes it; why there is none, if that shows; or None. Raises
+        only what `pace` raises."""
+        try:
+            state = self.chunk.read(piece, pace)
+        except (ChunkFileInvalid, OSError) as error:
+            return self.file.miss(error)
+        if state is not None and state.token_ids != self.file.token_ids:
+            return Miss(self.file.key, f"{self.file.path} holds other tokens than those asked for")
+        return state
+
+    def close(self) -> None:
+        self.chunk.close()

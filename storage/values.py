@@ -98,11 +98,8 @@ class Rates:
         return num_bytes / self.merge_bytes_per_s * 1e3
 
 
-Allocate = Callable[[int], bytearray | memoryview]
-"""Memory of at least so many bytes that nobody else uses, for a file to be read into."""
-
 Pace = Callable[[int], None]
-"""Called with the bytes of each piece that was read; it may wait, or raise to break the reading off."""
+"""Called with the bytes that were read, and now and then with none; it may wait, or raise to break the reading off."""
 
 
 StateRole = Literal["chunk", "preamble", "conversation"]

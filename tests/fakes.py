@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from engine.memory_shelf import MemoryReading
 from storage.values import (
-    Allocate,
     ChunkState,
     FingerprintFacts,
     Lookup,
     Miss,
-    Pace,
     Rates,
     SavedConversation,
     StateKey,
@@ -31,11 +30,8 @@ class MemorySource:
     def num_bytes(self) -> int:
         return len(self.blob)
 
-    def read(self, allocate: Allocate, pace: Pace) -> Lookup:
-        memory = memoryview(allocate(len(self.blob)))[: len(self.blob)]
-        memory[:] = self.blob
-        pace(len(self.blob))
-        return ChunkState(_KEY, self.token_ids, memory, self.first_position)
+    def open(self, memory: memoryview) -> MemoryReading:
+        return MemoryReading(ChunkState(_KEY, self.token_ids, self.blob, self.first_position), memory)
 
     def warm(self) -> None:
         """It is in memory."""

@@ -31,7 +31,7 @@ def bytes_per_s(files: Sequence[StateFile], *, is_cold: bool) -> float:
 
     `is_cold`: from the disk, every file once per pass.
     """
-    from engine.loader import num_loader_threads
+    from engine.loader_threads import num_loader_threads
 
     num_bytes = sum(file.num_bytes for file in files)
     repeats = 1 if is_cold else min(_MOST_REPEATS, -(-_MANY_BYTES // num_bytes))
@@ -57,13 +57,10 @@ def _reader(num_bytes: int) -> Callable[[StateFile], None]:
     """Reads a file into memory that its thread uses again and again: fresh memory would be timed, too."""
     own = threading.local()
 
-    def allocate(num_wanted: int) -> memoryview:
+    def read(file: StateFile) -> None:
         if not hasattr(own, "memory"):
             own.memory = memoryview(bytearray(num_bytes))
-        return own.memory[:num_wanted]
-
-    def read(file: StateFile) -> None:
-        found = file.read(allocate, lambda _: None)
+        found = file.read(own.memory)
         if isinstance(found, Miss):
             raise StateUnreadable(f"the states to measure with changed meanwhile: {found.reason}. Measure again.")
 

@@ -10,11 +10,11 @@ asked whether it is still wanted.
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
-from engine.ports import OpenShelf, StateShelf, StateSource
-from storage.values import Allocate, FingerprintFacts, Lookup, Miss, Pace, Rates, SavedConversation
+from engine.ports import OpenShelf, StateReading, StateShelf, StateSource
+from storage.values import FingerprintFacts, Lookup, Miss, Pace, Rates, SavedConversation
 
 _STEP_SECONDS = 0.005
 """The longest sleep: how soon a waiting reader notices that it is not wanted any more."""
@@ -74,6 +74,31 @@ class Bucket:
             return self._delivered_at
 
 
+class ThrottledReading:
+    """See `engine.ports.StateReading`. The line is busy from here to the end."""
+
+    def __init__(self, reading: StateReading, bucket: Bucket) -> None:
+        self._reading, self._bucket = reading, bucket
+        self._stack = ExitStack()
+        self._stack.callback(reading.close)
+        self._stack.enter_context(bucket.reading())
+
+    @property
+    def num_pieces(self) -> int:
+        return self._reading.num_pieces
+
+    def read(self, piece: int, pace: Pace) -> Lookup | None:
+        def paced(num_bytes: int) -> None:
+            if num_bytes:
+                self._bucket.take(num_bytes, lambda: pace(0))
+            pace(num_bytes)
+
+        return self._reading.read(piece, paced)
+
+    def close(self) -> None:
+        self._stack.close()
+
+
 @dataclass(frozen=True, slots=True)
 class ThrottledSource:
     """See `engine.ports.StateSource`."""
@@ -85,15 +110,9 @@ class ThrottledSource:
     def num_bytes(self) -> int:
         return self.source.num_bytes
 
-    def read(self, allocate: Allocate, pace: Pace) -> Lookup:
-        def paced(num_bytes: int) -> None:
-            self.bucket.take(num_bytes, lambda: pace(0))
-            pace(num_bytes)
-
-        # Memory first: who waits for it does not read.
-        memory = allocate(self.num_bytes)
-        with self.bucket.reading():
-            return self.source.read(lambda n: memory if n <= len(memory) else allocate(n), paced)
+    def open(self, memory: memoryview) -> ThrottledReading | Miss:
+        reading = self.source.open(memory)
+        return reading if isinstance(reading, Miss) else ThrottledReading(reading, self.bucket)
 
     def warm(self) -> None:
         self.source.warm()

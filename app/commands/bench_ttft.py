@@ -118,7 +118,7 @@ class _Bench:
             raise WrongUse(
                 f"{engine.ready.model_name} cannot be blended because {verdict.reason}: there is nothing to compare"
             )
-        from engine.loader import num_loader_threads
+        from engine.loader_threads import num_loader_threads
 
         is_cold = options.is_cold and reading.CAN_DROP
         if options.is_cold and not is_cold:

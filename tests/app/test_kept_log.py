@@ -48,3 +48,16 @@ def test_a_disk_that_takes_no_line_stops_nobody(tmp_path: Path):
     (tmp_path / "steep.log").mkdir()
     with kept_log(tmp_path / "steep.log"):
         logging.getLogger("app.x").warning("lost")
+
+
+def test_levels_are_restored_when_the_last_of_several_blocks_ends(tmp_path: Path) -> None:
+    logger = logging.getLogger("storage")
+    level = logger.level
+    first, second = kept_log(tmp_path / "a.log"), kept_log(tmp_path / "b.log")
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    logger.info("still kept")
+    second.__exit__(None, None, None)
+    assert logger.level == level
+    assert "still kept" in (tmp_path / "b.log").read_text("utf-8")

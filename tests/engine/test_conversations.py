@@ -759,9 +759,10 @@ def test_a_question_by_itself_that_is_stopped_raises(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize("node", [FIRST_NODE, LATER_NODE])
-def test_broken_off_while_rows_are_being_moved_everything_is_forgotten_and_read_again(
+def test_broken_off_while_llama_cpp_turns_moved_keys_everything_is_forgotten_and_read_again(
     talk: Talk, shelf: MemoryShelf, tiny_model: Path, node: int
 ) -> None:
+    talk.session.context.key_rotation = None
     fill(talk)
     request = talk.request(50, 51)
     trip = Trip(talk.session, 1, node)
@@ -776,9 +777,10 @@ def test_broken_off_while_rows_are_being_moved_everything_is_forgotten_and_read_
     assert_in_step(talk.session, tiny_model)
 
 
-def test_broken_off_while_rows_are_being_moved_what_was_kept_can_be_recalled_and_kept_again(
+def test_broken_off_while_llama_cpp_turns_moved_keys_what_was_kept_can_be_recalled_and_kept_again(
     talk: Talk, shelf: MemoryShelf
 ) -> None:
+    talk.session.context.key_rotation = None
     fill(talk)
     talk.session.keep()
     trip = Trip(talk.session, 1, FIRST_NODE)
@@ -790,18 +792,47 @@ def test_broken_off_while_rows_are_being_moved_what_was_kept_can_be_recalled_and
     assert talk.session.keep().num_bytes == len(shelf.kept[2].state.blob)
 
 
-def test_broken_off_after_rows_were_moved_what_is_left_of_the_memory_stays(talk: Talk) -> None:
-    fill(talk)
-    before = transcript(talk.session)
-    request = talk.request(50, 51)
-    trip = Trip(talk.session, 2, FIRST_NODE)
+def break_off(talk: Talk, request: TurnRequest, number: int, node: int) -> None:
+    """In the `number`th decode; in the 0th: before anything is computed."""
+    trip = Trip(talk.session, number, node)
+    if not number:
+        talk.session.cancel()
     with pytest.raises(Cancelled):
         talk.session.converse(request, talk.events.append)
     trip.undo()
+
+
+def test_broken_off_after_llama_cpp_turned_moved_keys_what_is_left_of_the_memory_stays(talk: Talk) -> None:
+    talk.session.context.key_rotation = None
+    fill(talk)
+    before = transcript(talk.session)
+    request = talk.request(50, 51)
+    break_off(talk, request, 2, FIRST_NODE)
     after = transcript(talk.session)
     assert after.num_turns == before.num_turns
     assert 0 < after.num_tokens < before.num_tokens
     assert talk.converse(request).notices == ()
+
+
+@pytest.mark.parametrize(("number", "node"), [(0, FIRST_NODE), (1, FIRST_NODE), (1, LATER_NODE), (2, FIRST_NODE)])
+def test_broken_off_after_rows_were_moved_what_is_left_of_the_memory_stays(
+    talk: Talk, tiny_model: Path, number: int, node: int
+) -> None:
+    with open_session(tiny_model, MemoryShelf()) as session:
+        unbroken = Talk(session)
+        for each in (talk, unbroken):
+            fill(each)
+        before = transcript(talk.session)
+        request = talk.request(50, 51)
+        break_off(talk, request, number, node)
+        after = transcript(talk.session)
+        assert after.num_turns == before.num_turns
+        assert 0 < after.num_tokens < before.num_tokens
+        assert talk.session.keep().num_bytes  # over which nothing was computed yet
+        done = talk.converse(request)
+        assert done.notices == ()
+        assert done.text == unbroken.converse(request).text
+        assert np.array_equal(rows(talk.session), rows(session))
 
 
 def test_a_graph_that_cannot_be_redirected_is_computed_exactly_behind_what_is_there(

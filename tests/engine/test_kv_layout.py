@@ -31,6 +31,25 @@ def test_a_blob_teaches_its_own_layout_and_passes_the_check() -> None:
     assert kv_layout.cell_positions(blob_of()) == [44, 45, 46]
 
 
+@pytest.mark.parametrize("shift", [-44, 0, 1000])
+def test_a_state_is_at_other_positions_for_a_while(shift: int) -> None:
+    blob, before = blob_of(), bytes(blob_of())
+    with kv_layout.moved(blob, shift) as moved:
+        assert moved is blob
+        kv_layout.check(moved, LAYOUT, FIRST + shift, COUNT)
+    assert blob == before
+    with pytest.raises(StateInvalid), kv_layout.moved(blob, shift) as moved:
+        kv_layout.check(moved, LAYOUT, FIRST + shift + 1, COUNT)
+    assert blob == before
+
+
+def test_a_state_that_cannot_be_written_to_is_copied() -> None:
+    blob = bytes(blob_of())
+    with kv_layout.moved(blob, 5) as moved:
+        assert kv_layout.cell_positions(moved) == [49, 50, 51]
+        assert kv_layout.cell_positions(blob) == [44, 45, 46]
+
+
 def row_bytes_of(blob: bytearray) -> set[int]:
     """Where a blob's rows are: the bytes that may be anything."""
     return {i for i in range(len(blob)) if blob[i : i + 1] == b"\x5a"}

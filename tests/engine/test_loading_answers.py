@@ -11,9 +11,10 @@ import pytest
 from engine.errors import Cancelled
 from engine.load_plan import ChunkToPlace, LoadPlan
 from engine.model import ContextOptions
+from engine.ports import StateReading
 from engine.requests import AnswerDone, AnswerRequest, ContextChunk, Loading, Mode
 from engine.session import Session, SessionOptions
-from storage.values import Allocate, Lookup, Miss, Pace, Rates
+from storage.values import Lookup, Miss, Pace, Rates
 from tests.fakes import MemoryShelf, MemorySource
 from tests.waiting import wait_until
 
@@ -34,15 +35,28 @@ class HeldUp:
     def num_bytes(self) -> int:
         return self.source.num_bytes
 
-    def read(self, allocate: Allocate, pace: Pace) -> Lookup:
-        while not self.gate.wait(0.005):
-            pace(0)
-        if self.miss:
-            return Miss(None, "it was deleted meanwhile")
-        return self.source.read(allocate, pace)
+    def open(self, memory: memoryview) -> "HeldUpReading":
+        return HeldUpReading(self, self.source.open(memory))
 
     def warm(self) -> None:
         """It is in memory."""
+
+
+@dataclass(frozen=True)
+class HeldUpReading:
+    held_up: HeldUp
+    reading: StateReading
+    num_pieces: int = 1
+
+    def read(self, piece: int, pace: Pace) -> Lookup | None:
+        while not self.held_up.gate.wait(0.005):
+            pace(0)
+        if self.held_up.miss:
+            return Miss(None, "it was deleted meanwhile")
+        return self.reading.read(piece, pace)
+
+    def close(self) -> None:
+        self.reading.close()
 
 
 class SlowShelf(MemoryShelf):

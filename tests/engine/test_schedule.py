@@ -38,6 +38,7 @@ class Simulation:
             if not reading and (i := self.schedule.next_read(now)) is not None:
                 self.read_order.append(i)
                 reading = True
+                self.schedule.num_under_way = 1
                 held.add(i)
                 self.most_bytes = max(self.most_bytes, len(held) * CHUNK_BYTES)
                 heapq.heappush(events, (now + self.true.read_ms(PIECE_BYTES), tick, "piece", i))
@@ -62,11 +63,13 @@ class Simulation:
                 self.schedule.placed()
             else:
                 reading = self._piece(i, now, tick, events, held)
+                self.schedule.num_under_way = int(reading)
         raise AssertionError("it does not end")
 
     def _piece(self, i: int, now: float, tick: int, events: list[tuple[float, int, str, int]], held: set[int]) -> bool:
         self.done[i] = self.done.get(i, 0) + PIECE_BYTES
-        if not self.schedule.advanced(i, PIECE_BYTES):
+        self.schedule.advanced(i, PIECE_BYTES)
+        if not self.schedule.is_reading(i):
             held.discard(i)
             return False
         if self.done[i] < CHUNK_BYTES:
@@ -143,6 +146,60 @@ def test_no_more_states_are_in_memory_than_may_be():
 def test_a_limit_below_one_state_still_ends():
     ms, _ = simulate(chunks(4), rates(1), rates(1), max_bytes=1, may_choose=False)
     assert ms == pytest.approx(4)
+
+
+def begun(number: int, *, reading: tuple[int, ...], read_ms: float = 1, max_bytes: int = 1 << 40) -> Schedule:
+    """States of which some are being read."""
+    schedule = Schedule(chunks(number), rates(read_ms), NO_WORK, max_bytes, may_choose=True)
+    for expected in reading:
+        assert schedule.next_read(0.0) == expected
+    return schedule
+
+
+def test_a_state_that_is_begun_is_read_on_before_the_next_one_is_begun():
+    schedule = begun(4, reading=(0, 1))
+    assert schedule.next_read(1.0, unfinished=(0, 1)) == 0
+    assert schedule.next_read(1.0, unfinished=(1,)) == 1
+    assert schedule.next_read(1.0) == 2
+
+
+def test_from_the_back_it_is_the_other_way_round():
+    schedule = begun(8, reading=(7, 6), read_ms=100)
+    assert schedule.next_read(1.0, unfinished=(6, 7)) == 7
+    assert schedule.next_read(1.0, unfinished=(6,)) == 6
+    assert schedule.next_read(1.0) == 5
+
+
+def test_what_the_compute_thread_waits_for_is_read_on_first():
+    schedule = begun(4, reading=(0, 1))
+    assert schedule.read(0)
+    schedule.placed()
+    assert schedule.next_step(1.0) is Step.WAIT
+    assert schedule.next_read(1.0, unfinished=(0, 1)) == 1
+
+
+def test_where_there_is_no_room_for_another_state_those_that_are_begun_are_read_on():
+    schedule = begun(4, reading=(0, 1), max_bytes=2 * CHUNK_BYTES)
+    assert schedule.next_read(1.0) is None
+    assert schedule.next_read(1.0, unfinished=(1,)) == 1
+
+
+def test_a_state_that_is_not_wanted_any_more_is_not_read_on():
+    schedule = begun(2, reading=(0,))
+    schedule.failed(0)
+    assert not schedule.is_reading(0)
+    assert schedule.next_read(1.0, unfinished=(0,)) == 1
+
+
+def test_pieces_under_way_count_half():
+    schedule = begun(4, reading=(0,))
+    schedule.advanced(0, 4 << 20)
+    alone = schedule.rates(1.0).read_bytes_per_s
+    schedule.num_under_way = 8
+    trust = (20 << 20) / (64 << 20)
+    expected = 1 / (trust / ((20 << 20) * 1e3) + (1 - trust) / rates(1).read_bytes_per_s)
+    assert schedule.rates(1.0).read_bytes_per_s == pytest.approx(expected)
+    assert expected > alone
 
 
 @pytest.mark.parametrize("true_read_ms", [0.5, 5, 20, 50, 90, 130, 200, 500, 3000])

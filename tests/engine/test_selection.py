@@ -53,3 +53,18 @@ def test_scored_layers_are_every_second_from_the_first_third_up() -> None:
     assert selection.scored_layers(1) == (0,)
     assert selection.middle_layers(24) == (8, 10, 12)
     assert selection.middle_layers(1) == (0,)
+
+
+@pytest.mark.parametrize(
+    ("num_wanted", "num_question", "expected"),
+    [
+        (461, 60, 452),  # nine tokens are not worth a second batch
+        (400, 60, 400),  # one batch anyway
+        (452, 60, 452),  # just one
+        (500, 60, 500),  # 48 of 500 are too many to leave out
+        (1_000, 60, 964),  # 36 of 1,000 are not
+        (0, 60, 0),
+    ],
+)
+def test_no_batch_is_opened_for_the_last_few_tokens(num_wanted: int, num_question: int, expected: int) -> None:
+    assert selection.fitted(num_wanted, num_question, batch_tokens=512) == expected

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import chunk_file
+from storage import chunk_file, chunk_reading
 from storage.chunk_format import MAX_NUM_BYTES, encode
 from storage.errors import ChunkFileInvalid
 from storage.values import ChunkState
@@ -137,49 +137,15 @@ def test_an_invalid_file_is_named_in_the_message(tmp_path: Path, make_state: Mak
 
 
 @pytest.mark.parametrize("num_bytes", [0, 100, MAX_NUM_BYTES + 1])
-def test_an_absurd_size_is_refused_before_memory_is_asked_for(tmp_path: Path, make_state: MakeState, num_bytes: int):
+def test_an_absurd_size_is_refused_before_memory_is_asked_for(
+    tmp_path: Path, make_state: MakeState, monkeypatch: pytest.MonkeyPatch, num_bytes: int
+):
+    monkeypatch.setattr(chunk_reading, "bytearray", lambda _: pytest.fail("memory was asked for"), raising=False)
     path = tmp_path / "b.kv"
     path.touch()
     os.truncate(path, num_bytes)  # sparse
     with pytest.raises(ChunkFileInvalid, match=f"the file has {num_bytes}"):
-        chunk_file.read(path, make_state().key, allocate=lambda _: pytest.fail("no memory was to be asked for"))
-
-
-class _Disk:
-    """A file that answers reads as it is told to."""
-
-    def __init__(self, *answers: int | OSError) -> None:
-        self.answers = list(answers)
-
-    def readinto(self, view: memoryview) -> int:
-        answer = self.answers.pop(0)
-        if isinstance(answer, OSError):
-            raise answer
-        return min(answer, view.nbytes)
-
-
-def test_short_reads_are_continued():
-    disk = _Disk(3, 1, 99)
-    pieces: list[int] = []
-    chunk_file._fill(memoryview(bytearray(10)), disk, pieces.append)  # type: ignore[arg-type]
-    assert disk.answers == []
-    assert pieces == [3, 1, 6]
-
-
-def test_a_file_cut_while_it_is_read_is_invalid():
-    with pytest.raises(ChunkFileInvalid, match="ended at 3 bytes"):
-        chunk_file._fill(memoryview(bytearray(10)), _Disk(3, 0), print)  # type: ignore[arg-type]
-
-
-def _fill_one(error: OSError) -> None:
-    chunk_file._fill(memoryview(bytearray(1)), _Disk(error), print)  # type: ignore[arg-type]
-
-
-def test_a_bad_sector_is_damage_and_any_other_refusal_is_not():
-    with pytest.raises(ChunkFileInvalid, match="Input/output"):
-        _fill_one(OSError(errno.EIO, "Input/output"))
-    with pytest.raises(PermissionError):
-        _fill_one(PermissionError(errno.EACCES, "no"))
+        chunk_file.read(path, make_state().key)
 
 
 @posix

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from storage import chunk_file
+from storage import chunk_file, chunk_reading
 from storage.content_key import state_key
-from storage.state_file import StateFile
+from storage.state_file import StateFile, StateReading
 from storage.values import ChunkState, Lookup, Miss, StateKey
 from tests.waiting import wait_until
 
@@ -64,17 +64,40 @@ def file(tmp_path: Path) -> StateFile:
 
 
 def read(file: StateFile) -> Lookup:
-    return file.read(bytearray, lambda _: None)
+    return file.read(memoryview(bytearray(file.num_bytes)))
 
 
 def test_a_state_is_read_into_memory_that_was_given_and_every_byte_is_told(file: StateFile):
     memory, told = bytearray(file.num_bytes + 100), list[int]()
-    state = file.read(lambda _: memory, told.append)
+    reading = file.open(memoryview(memory))
+    assert isinstance(reading, StateReading)
+    state = reading.read(0, told.append)
+    reading.close()
     assert isinstance(state, ChunkState)
     assert (bytes(state.blob), state.token_ids) == (b"rows" * 1000, TOKENS)
     assert isinstance(state.blob, memoryview)
     assert state.blob.obj is memory
     assert sum(told) == file.num_bytes
+
+
+def test_a_state_read_by_one_thread_is_the_same(file: StateFile, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(chunk_reading, "PIECE_BYTES", 1000)
+    state = read(file)
+    assert isinstance(state, ChunkState)
+    assert bytes(state.blob) == b"rows" * 1000
+
+
+def test_whoever_finds_that_a_state_is_no_good_is_told_why(file: StateFile, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(chunk_reading, "PIECE_BYTES", 1000)
+    reading = file.open(memoryview(bytearray(file.num_bytes)))
+    assert isinstance(reading, StateReading)
+    os.truncate(file.path, 2500)
+    found = [reading.read(piece, lambda _: None) for piece in range(3)]
+    reading.close()
+    assert found[:2] == [None, None]
+    assert isinstance(found[2], Miss)
+    assert found[2].damaged
+    assert "cut short while read" in found[2].reason
 
 
 def test_what_is_gone_cut_short_or_of_other_tokens_is_a_miss_and_stays_as_it_is(file: StateFile):
@@ -92,9 +115,19 @@ def test_what_is_gone_cut_short_or_of_other_tokens_is_a_miss_and_stays_as_it_is(
     assert not found.damaged
 
 
+def test_a_file_that_has_grown_is_a_miss_before_it_is_read(file: StateFile):
+    os.truncate(file.path, file.num_bytes + 1)
+    found = file.open(memoryview(bytearray(file.num_bytes)))
+    assert isinstance(found, Miss)
+    assert f"has {file.num_bytes + 1} bytes" in found.reason
+
+
 def test_reading_is_broken_off_by_its_pace(file: StateFile):
     def stop(_: int) -> None:
         raise KeyError("not wanted any more")
 
+    reading = file.open(memoryview(bytearray(file.num_bytes)))
+    assert isinstance(reading, StateReading)
     with pytest.raises(KeyError):
-        file.read(bytearray, stop)
+        reading.read(0, stop)
+    reading.close()

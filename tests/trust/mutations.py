@@ -234,7 +234,7 @@ def _serve_all(household: Household, told: Connection, num_files: int, seed: int
 def _load_as_a_thread_does(parts: Parts, layout: KvLayout, state: ChunkState, name: str) -> None:
     """The other way to a state: by a loader thread, into memory that it was given, without the store."""
     found = parts.store.find(state.key, state.token_ids)
-    read = found and found.read(lambda num_bytes: bytearray(num_bytes + 99), lambda _: None)
+    read = found and found.read(memoryview(bytearray(found.num_bytes + 99)))
     if isinstance(read, ChunkState):
         with suppress(StateInvalid):
             kv_layout.check(read.blob, layout, state.start_position, state.num_tokens)

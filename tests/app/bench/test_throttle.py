@@ -3,12 +3,12 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 
 import pytest
 
-from app.bench.throttle import Bucket, ThrottledShelf, ThrottledSource
+from app.bench.throttle import Bucket, ThrottledReading, ThrottledShelf, ThrottledSource
+from engine.ports import StateSource
 from storage.values import ChunkState, Miss, Rates
 from tests.fakes import MemoryShelf
 
@@ -121,45 +121,91 @@ def test_without_a_rate_nobody_waits():
     assert clock.sleeps == []
 
 
-@dataclass(frozen=True)
+@dataclass
 class PieceSource:
-    """Reads 10 MiB in pieces."""
+    """10 MiB in two pieces, which come bit by bit; it is hashed in between."""
 
-    path: Path = Path("x")
     num_bytes: int = 10 << 20
+    num_pieces: int = 2
+    is_open: bool = False
 
-    def read(self, allocate: Callable[[int], memoryview], pace: Callable[[int], None]) -> Miss:
-        assert len(allocate(self.num_bytes)) >= self.num_bytes
-        for _ in range(10):
+    def open(self, memory: memoryview) -> "PieceSource":
+        assert len(memory) >= self.num_bytes
+        self.is_open = True
+        return self
+
+    def read(self, piece: int, pace: Callable[[int], None]) -> Miss | None:
+        for _ in range(5):
             pace(1 << 20)
-        return Miss(None, "it is none")
+            pace(0)
+        return Miss(None, "it is none") if piece == 1 else None
+
+    def close(self) -> None:
+        self.is_open = False
 
     def warm(self) -> None:
         raise AssertionError("nobody asked")
 
 
+def opened(source: StateSource, bucket: Bucket) -> ThrottledReading:
+    reading = ThrottledSource(source, bucket).open(memoryview(bytearray(source.num_bytes)))
+    assert isinstance(reading, ThrottledReading)
+    return reading
+
+
 def test_a_source_waits_for_each_piece_and_tells_the_engine_of_it():
-    clock = Clock()
+    clock, source = Clock(), PieceSource()
     bucket = Bucket(clock, clock.sleep)
     bucket.limit(1e9)
     told: list[int] = []
-    found = ThrottledSource(PieceSource(), bucket).read(lambda n: memoryview(bytearray(n)), told.append)
-    assert found == Miss(None, "it is none")
+    reading = opened(source, bucket)
+    assert reading.num_pieces == 2
+    assert [reading.read(0, told.append), reading.read(1, told.append)] == [None, Miss(None, "it is none")]
+    reading.close()
+    assert not source.is_open
     assert [num for num in told if num] == [1 << 20] * 10
     assert clock.now - 100 == pytest.approx((10 << 20) / 1e9)
 
 
-def test_waiting_for_memory_is_not_reading():
+def test_the_line_is_busy_until_a_state_is_closed_and_rests_afterwards():
     clock = Clock()
     bucket = Bucket(clock, clock.sleep)
     bucket.limit(1e9)
+    first = opened(PieceSource(), bucket)
+    first.read(0, lambda _: None)
+    clock.now += 0.004  # the line goes on meanwhile
+    first.read(1, lambda _: None)
+    assert clock.now - 100 == pytest.approx((10 << 20) / 1e9)
+    first.close()
+    clock.now += 60
+    opened(PieceSource(), bucket).read(0, lambda _: None)
+    assert clock.now - 160 == pytest.approx((15 << 20) / 1e9)
 
-    def allocate(num_bytes: int) -> memoryview:
-        clock.now += 60
-        return memoryview(bytearray(num_bytes))
 
-    ThrottledSource(PieceSource(), bucket).read(allocate, lambda _: None)
-    assert clock.now - 160 == pytest.approx((10 << 20) / 1e9)
+def test_hashing_waits_for_no_byte_of_another_thread():
+    clock = Clock()
+    bucket = Bucket(clock, clock.sleep)
+    bucket.limit(1e3)
+
+    class Hashing(PieceSource):
+        def read(self, piece: int, pace: Callable[[int], None]) -> Miss | None:
+            pace(0)
+            return None
+
+    reading = opened(Hashing(), bucket)
+    bucket._due(1 << 20)  # another thread waits for it
+    reading.read(0, lambda _: None)
+    assert clock.sleeps == []
+
+
+def test_a_source_without_a_file_keeps_no_line_busy():
+    class Gone(PieceSource):
+        def open(self, memory: memoryview) -> Miss:  # type: ignore[override]
+            return Miss(None, "it is gone")
+
+    bucket = Bucket()
+    assert ThrottledSource(Gone(), bucket).open(memoryview(bytearray(1))) == Miss(None, "it is gone")  # type: ignore[arg-type]
+    assert bucket._num_readers == 0
 
 
 def test_a_throttled_shelf_keeps_no_rates_and_serves_the_states_of_the_shelf():
@@ -174,7 +220,10 @@ def test_a_throttled_shelf_keeps_no_rates_and_serves_the_states_of_the_shelf():
     source = shelf.find(3, (1, 2))
     assert source is not None
     assert source.num_bytes == 500
-    state = source.read(bytearray, lambda _: None)
+    reading = source.open(memoryview(bytearray(500)))
+    assert isinstance(reading, ThrottledReading)
+    state = reading.read(0, lambda _: None)
+    reading.close()
     assert isinstance(state, ChunkState)
     assert bytes(state.blob) == b"x" * 500
     assert clock.now - 100 == pytest.approx(0.5)

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from engine import attention_trace, bindings, kv_state
 from engine.bindings import FloatArray, TokenRun
 from engine.cache_rows import CacheRows
+from engine.divergence import Distributions
 from engine.kv_layout import KvLayout
 from engine.model import Context
 from engine.prompt import PromptFrame
@@ -64,10 +65,8 @@ class Exact:
 
     token_ids: tuple[int, ...]
     """Greedy, with the end token if it came."""
-    probabilities: FloatArray
-    """At each position of the answer: (answer tokens, vocabulary)."""
-    log_sums: FloatArray
-    """Σ p · log p at each position, (answer tokens,)."""
+    distributions: Distributions
+    """At each position of the answer."""
     text: str
     prefill_ms: float
 
@@ -108,10 +107,13 @@ class Comparison:
         order: Order = Order.DOCUMENT,
         filler: tuple[int, ...] = (),
         with_answers: bool = True,
+        reference: Context | None = None,
     ) -> None:
         """`filler`: text for states that are encoded behind some; `with_answers`: decode what blended contexts answer,
-        otherwise F1 is 0."""
+        otherwise F1 is 0; `reference`: where the full prefills are computed, in place of the same context: one of
+        another KV type, say. Oracles need the same."""
         self._context, self._frame, self._order = context, frame, order
+        self._reference = reference or context
         self._filler, self._with_answers = filler, with_answers
         self._layout: KvLayout = kv_state.learn_layout(context)
         self._rows = CacheRows(context)
@@ -139,7 +141,7 @@ class Comparison:
     # --- the full prefill
 
     def _exact(self, specimen: Specimen, *, needs_rows: bool) -> Exact:
-        context, case = self._context, specimen.case
+        context, case = self._reference, specimen.case
         context.clear()
         started = perf_counter()
         prompt = [*self._frame.preamble, *specimen.token_ids(specimen.order), *case.question]
@@ -151,14 +153,14 @@ class Comparison:
             context.decode([TokenRun(answer[-1:], len(prompt) + len(answer) - 1, Context.SEQUENCE, want_logits=True)])
             logits.append(context.logits())
         if needs_rows:
+            assert context is self._context, "an oracle takes rows of its own context"
             end = len(prompt) - len(case.question)
             context.forget(Context.SEQUENCE, end)
             specimen.exact_queries = attention_trace.question_queries(
                 context, case.question, end, range(specimen.num_layers)
             )
             specimen.exact_rows = self._rows.read(end)
-        probabilities, log_sums = _distributions(np.stack(logits))
-        return Exact(tuple(answer), probabilities, log_sums, self._text(answer), prefill_ms)
+        return Exact(tuple(answer), Distributions.of(np.stack(logits)), self._text(answer), prefill_ms)
 
     def _append(self, answer: list[int], logits: FloatArray) -> bool:
         """Add the most probable token; whether the answer ends with it."""
@@ -170,7 +172,7 @@ class Comparison:
     def _compared(self, specimen: Specimen, exact: Exact) -> Measurement:
         logits = self.forced(specimen, exact.token_ids)
         right = specimen.case.answers
-        divergences = _divergences(exact, logits)
+        divergences = exact.distributions.divergences(logits)
         same = logits.argmax(axis=1) == np.asarray(exact.token_ids)
         text = self._own_answer(specimen, exact, logits, same) if self._with_answers else ""
         return Measurement(
@@ -267,23 +269,6 @@ def _overlap(said: Sequence[str], right: Sequence[str]) -> float:
         return float(said == right)
     num_common = sum((Counter(said) & Counter(right)).values())
     return 2 * num_common / (len(said) + len(right))
-
-
-def _distributions(logits: FloatArray) -> tuple[FloatArray, FloatArray]:
-    log_probabilities = logits - _log_sum_exp(logits)[:, None]
-    probabilities = np.exp(log_probabilities)
-    return probabilities, np.einsum("ij,ij->i", probabilities, log_probabilities, dtype=np.float64).astype(np.float32)
-
-
-def _divergences(exact: Exact, logits: FloatArray) -> FloatArray:
-    """KL(full ‖ blended) at each position; never below 0, which rounding would allow."""
-    expected = np.einsum("ij,ij->i", exact.probabilities, logits, dtype=np.float64)
-    return np.maximum(exact.log_sums - expected + _log_sum_exp(logits), 0).astype(np.float32)
-
-
-def _log_sum_exp(logits: FloatArray) -> FloatArray:
-    highest = logits.max(axis=1)
-    return highest + np.log(np.exp(logits - highest[:, None]).sum(axis=1, dtype=np.float64)).astype(np.float32)
 
 
 def _is_oracle(trial: Trial) -> bool:

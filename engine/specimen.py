@@ -64,6 +64,8 @@ class StateKind:
     """Where in that text they begin."""
     num_preceding_tokens: int = 0
     """Tokens of the same document that stand before the chunk, at most."""
+    even_first: bool = False
+    """The first chunk, too, whose plain state is exact where it stands."""
 
 
 PLAIN = StateKind()
@@ -192,7 +194,8 @@ class Specimen:
 
     def _merged(self, order: tuple[int, ...], kind: StateKind) -> Laid:
         context, chunks = self.context, [self.case.chunks[i] for i in order]
-        states = [self._states_of(PLAIN if place == 0 else kind)[i] for place, i in enumerate(order)]
+        kinds = [kind if place or kind.even_first else PLAIN for place in range(len(order))]
+        states = [self._states_of(each)[i] for i, each in zip(order, kinds, strict=True)]
         preamble = self._preamble_state()
         context.clear()
         kv_state.load(context, preamble, context.SEQUENCE)
@@ -211,7 +214,7 @@ class Specimen:
             tokens=np.asarray(self.token_ids(order), np.int32),
             chunk_of=chunk_of,
             offset_in_chunk=np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]),
-            candidates=chunk_of > 0,
+            candidates=(chunk_of > 0) | kind.even_first,
             blob=blob,
             stale=rows_of_state(blob, self.layout, end),
             queries=queries,
@@ -276,6 +279,19 @@ class Specimen:
         self.charge(len(self.case.question), max(layers) + 1)
         queries = self._question_queries(self.end, layers)
         pieces = [self._attention(queries[i], self.rows.keys(i, self.end)) for i in layers]
+        return _over_question(pieces, None, highest=False)
+
+    def drafted_attention_now(self, layers: Sequence[int]) -> FloatArray:
+        """The same for the question and a greedy answer's first tokens, drafted over the context as it is by now."""
+        question = self.case.question
+        self.charge(len(question) + MAX_DRAFTED, self.num_layers)
+        queries = self._question_queries(self.end, layers)
+        drafted = self._draft()
+        self.context.forget(self.context.SEQUENCE, self.end)
+        pieces = [
+            self._attention(np.concatenate((queries[i], drafted[i]), axis=1), self.rows.keys(i, self.end))
+            for i in layers
+        ]
         return _over_question(pieces, None, highest=False)
 
     def exact_attention(self, layers: Sequence[int]) -> FloatArray:

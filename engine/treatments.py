@@ -46,6 +46,21 @@ def to_two_thirds(num_layers: int) -> Sequence[int]:
     return range(num_layers // 3, 2 * num_layers // 3 + 1, 2)
 
 
+def upper_half(num_layers: int) -> Sequence[int]:
+    """Every second layer from the half up."""
+    return range(num_layers // 2, num_layers, 2)
+
+
+def last_third(num_layers: int) -> Sequence[int]:
+    """Every second layer from two thirds up."""
+    return range(2 * num_layers // 3, num_layers, 2)
+
+
+def to_four_fifths(num_layers: int) -> Sequence[int]:
+    """Every second layer from the first third to four fifths."""
+    return range(num_layers // 3, 4 * num_layers // 5 + 1, 2)
+
+
 def all_layers(num_layers: int) -> Sequence[int]:
     """All of them."""
     return range(num_layers)
@@ -172,9 +187,38 @@ def _ours(**wish: object) -> Treat:
     return treat
 
 
-def attention_only(specimen: Specimen, layers: Layers, *, highest: bool = False) -> None:
-    """Question attention of some layers, nothing else measured."""
-    specimen.recompute(take_best(specimen, specimen.attention(layers(specimen.num_layers), highest=highest)))
+def attention_only(
+    specimen: Specimen,
+    layers: Layers = scored_layers,
+    *,
+    highest: bool = False,
+    num_drafted: int = 0,
+    last_tokens: int | None = None,
+) -> None:
+    """Question attention of some layers, nothing else measured; the rest as in `ours`."""
+    attention = specimen.attention(
+        layers(specimen.num_layers), highest=highest, num_drafted=num_drafted, last_tokens=last_tokens
+    )
+    specimen.recompute(take_best(specimen, attention))
+
+
+def front_first(specimen: Specimen, num: int) -> None:
+    """The first tokens of the context in any case, which see nothing stale and so come out exact; then by question
+    attention."""
+    ranks = specimen.attention(scored_layers(specimen.num_layers))
+    ranks[:num] = np.inf
+    specimen.recompute(take_best(specimen, ranks))
+
+
+def redrafted(specimen: Specimen, first_share: float = 0.4, layers: Layers = scored_layers) -> None:
+    """A first part by question attention; then an answer is drafted over the context as it is by then, and what its
+    tokens and the question attend to gets the rest."""
+    scored, budget = layers(specimen.num_layers), specimen.budget
+    specimen.budget = first_share * budget
+    attention_only(specimen, middle_third)
+    specimen.budget = budget
+    ranks = np.where(specimen.recomputed, -np.inf, specimen.drafted_attention_now(scored)).astype(np.float32)
+    specimen.recompute(take_best(specimen, ranks))
 
 
 def attention_times_value(specimen: Specimen, layers: Layers = scored_layers) -> None:
@@ -370,9 +414,9 @@ def _rotation(specimen: Specimen, head_dim: int) -> Rotation:
 # --- other states of the chunks
 
 
-def filled(num_tokens: int, start: int = 0) -> StateKind:
+def filled(num_tokens: int, start: int = 0, *, even_first: bool = False) -> StateKind:
     """Encoded behind so many tokens of some other text, so that a chunk's first tokens are not those of a prompt."""
-    return StateKind(num_filler_tokens=num_tokens, filler_start=start)
+    return StateKind(num_filler_tokens=num_tokens, filler_start=start, even_first=even_first)
 
 
 PRECEDED = StateKind(num_preceding_tokens=_FILLER_TOKENS)
@@ -381,11 +425,8 @@ PRECEDED = StateKind(num_preceding_tokens=_FILLER_TOKENS)
 FILLED_APART = tuple(filled(_FILLER_TOKENS, start) for start in range(0, 4 * _FILLER_TOKENS, _FILLER_TOKENS))
 """Encoded behind one of four other texts."""
 
-FILLED_FAR_APART = tuple(filled(1024, start) for start in range(0, 4096, 1024))
-"""The same, behind longer ones."""
-
-LONGEST_FILLER_TOKENS, ALL_FILLER_TOKENS = 1024, 4096
-"""What is used of the other text at once, and in all."""
+LONGEST_FILLER_TOKENS = 1024
+"""What is used of the other text at once, at most."""
 
 
 def over_states(treat: Treat, *kinds: StateKind) -> Treat:
@@ -467,13 +508,13 @@ FIXED: Mapping[str, Treat] = {
     "reuse-filled-32": over_states(reuse, filled(32)),
     "reuse-filled-128": over_states(reuse, filled(128)),
     "reuse-filled-256": over_states(reuse, filled(_FILLER_TOKENS)),
+    "reuse-throughout-256": over_states(reuse, filled(_FILLER_TOKENS, even_first=True)),
     "reuse-filled-512": over_states(reuse, filled(512)),
     "reuse-filled-1024": over_states(reuse, filled(1024)),
     "reuse-preceded": over_states(reuse, PRECEDED),
     "reuse-mean": over_states(reuse, PLAIN, filled(_FILLER_TOKENS)),
     "reuse-mean-filled-2": over_states(reuse, *FILLED_APART[:2]),
     "reuse-mean-filled-4": over_states(reuse, *FILLED_APART),
-    "reuse-mean-filled-4-long": over_states(reuse, *FILLED_FAR_APART),
     "oracle-layers-0-50": partial(oracle_layers, start=0, end=0.5),
     "oracle-layers-0-67": partial(oracle_layers, start=0, end=0.67),
     "oracle-layers-0-80": partial(oracle_layers, start=0, end=0.8),
@@ -515,6 +556,8 @@ RATED: Mapping[str, Treat] = {
     "attention-value": attention_times_value,
     "attention-offline": attention_times_offline_deviation,
     # what the answer would look at
+    "draft-8-attention": partial(attention_only, layers=scored_layers, num_drafted=8),
+    "redraft-8": redrafted,
     "draft-4": _ours(num_drafted=4, factor=1.5),
     "draft-8": _ours(num_drafted=8, factor=1.5),
     "draft-8-last-16": _ours(num_drafted=8, last_tokens=16, factor=1.5),
@@ -557,11 +600,48 @@ RATED: Mapping[str, Treat] = {
     "filled-256-cheap": over_states(_CHEAP, filled(_FILLER_TOKENS)),
     "filled-512-cheap": over_states(_CHEAP, filled(512)),
     "mean-filled-4-cheap": over_states(_CHEAP, *FILLED_APART),
-    "mean-filled-4-long": over_states(_ours(), *FILLED_FAR_APART),
     "mean-filled-4-epic": over_states(first_tokens, *FILLED_APART),
     "mean-filled-4-attention": over_states(partial(attention_only, layers=to_two_thirds), *FILLED_APART),
     "filled-256-attention": over_states(partial(attention_only, layers=middle_third), filled(_FILLER_TOKENS)),
     "filled-256-draft-8": over_states(_ours(num_drafted=8, factor=1.5), filled(_FILLER_TOKENS)),
+    "filled-256-attention-all": over_states(partial(attention_only, layers=scored_layers), filled(_FILLER_TOKENS)),
+    **{f"filled-{num}-attention-all": over_states(attention_only, filled(num)) for num in (32, 64, 128, 512, 1024)},
+    **{f"throughout-{num}-attention": over_states(attention_only, filled(num, even_first=True)) for num in (256, 512)},
+    **{
+        f"throughout-256-front-{num}": over_states(
+            partial(front_first, num=num), filled(_FILLER_TOKENS, even_first=True)
+        )
+        for num in (16, 64, 256)
+    },
+    "throughout-mean-4-attention": over_states(
+        attention_only, *(filled(_FILLER_TOKENS, start, even_first=True) for start in range(0, 1024, _FILLER_TOKENS))
+    ),
+    "throughout-256-draft-8": over_states(
+        partial(attention_only, num_drafted=8), filled(_FILLER_TOKENS, even_first=True)
+    ),
+    "filled-256-attention-every": over_states(partial(attention_only, layers=all_layers), filled(_FILLER_TOKENS)),
+    "filled-256-attention-upper": over_states(partial(attention_only, layers=upper_half), filled(_FILLER_TOKENS)),
+    "filled-256-attention-last": over_states(partial(attention_only, layers=last_third), filled(_FILLER_TOKENS)),
+    "filled-256-attention-80": over_states(partial(attention_only, layers=to_four_fifths), filled(_FILLER_TOKENS)),
+    "filled-256-attention-8-tokens": over_states(partial(attention_only, last_tokens=8), filled(_FILLER_TOKENS)),
+    "filled-256-attention-highest": over_states(partial(attention_only, highest=True), filled(_FILLER_TOKENS)),
+    "filled-256-attention-value": over_states(attention_times_value, filled(_FILLER_TOKENS)),
+    "mean-filled-2-attention-all": over_states(attention_only, *FILLED_APART[:2]),
+    "mean-filled-4-attention-all": over_states(attention_only, *FILLED_APART),
+    "mean-filled-4-draft-8-upper": over_states(
+        partial(attention_only, layers=upper_half, num_drafted=8), *FILLED_APART
+    ),
+    "filled-256-draft-8-attention": over_states(
+        partial(attention_only, layers=scored_layers, num_drafted=8), filled(_FILLER_TOKENS)
+    ),
+    "filled-256-redraft-8": over_states(redrafted, filled(_FILLER_TOKENS)),
+    "mean-filled-2-draft-8": over_states(_ours(num_drafted=8, factor=1.5), *FILLED_APART[:2]),
+    "mean-filled-4-draft-8": over_states(_ours(num_drafted=8, factor=1.5), *FILLED_APART),
+    "mean-filled-4-draft-8-attention": over_states(
+        partial(attention_only, layers=scored_layers, num_drafted=8), *FILLED_APART
+    ),
+    "mean-filled-4-middle": over_states(partial(attention_only, layers=middle_third), *FILLED_APART),
+    "mean-filled-4-redraft-8": over_states(redrafted, *FILLED_APART),
     "filled-256-epic": over_states(first_tokens, filled(_FILLER_TOKENS)),
     "filled-256-cacheblend-v": over_states(cacheblend, filled(_FILLER_TOKENS)),
     "mean-filled-4-offline": attention_times_spread,

@@ -8,19 +8,19 @@ import argparse
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import asdict
+from contextlib import ExitStack
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from engine import bindings  # noqa: F401 - before numpy, see there
+from engine.filler import FILLER
 from engine.model import ALL_LAYERS, Context, ContextOptions, Model
 from engine.prompt import frame_of
 from engine.quality import Comparison, Order, Trial, case_of, cells_for, trials
-from engine.self_check import graph_blendability, model_blendability
-from engine.treatments import TREATMENTS
+from engine.self_check import graph_blendability, key_rotation, model_blendability
+from engine.treatments import LONGEST_FILLER_TOKENS, TREATMENTS
 from engine.vocabulary import Vocabulary
-
-_FILLER_TOKENS = 1024
 
 
 def main() -> None:
@@ -35,14 +35,23 @@ def main() -> None:
             case_of(frame, entry["question"], entry["answers"], _texts(entry, options.passages), options.chunk_tokens)
             for entry in entries[options.first : last]
         ]
-        filler = frame.vocabulary.tokens_of("\n\n".join(_texts(entries[-1], len(entries[-1]["ctxs"]))))[:_FILLER_TOKENS]
-        cells = cells_for(cases, len(frame.preamble), _FILLER_TOKENS, options.batch)
+        text = options.filler.read_text("utf-8") if options.filler else FILLER
+        filler = frame.vocabulary.tokens_of(text)
+        frame = replace(frame, preamble=frame.preamble + filler[: options.preamble_filler])
+        cells = cells_for(cases, len(frame.preamble), LONGEST_FILLER_TOKENS, options.batch)
         of_context = ContextOptions(cells, options.batch, num_threads=options.threads, kv_type=options.kv_type)
-        with Context(model, of_context) as context, options.out.open("a") as lines:
+        with ExitStack() as stack:
+            lines, context = stack.enter_context(options.out.open("a")), stack.enter_context(Context(model, of_context))
+            reference = context
+            if options.reference_kv not in ("", options.kv_type):
+                reference = stack.enter_context(Context(model, replace(of_context, kv_type=options.reference_kv)))
             for verdict in (model_blendability(model), graph_blendability(context)):
                 assert verdict.possible, verdict.reason
+            context.key_rotation = key_rotation(context)
             order, with_answers = Order(options.order), not options.no_answers
-            comparison = Comparison(context, frame, order=order, filler=filler, with_answers=with_answers)
+            comparison = Comparison(
+                context, frame, order=order, filler=filler, with_answers=with_answers, reference=reference
+            )
             for number, case in enumerate(cases, options.first):
                 todo = [trial for trial in wanted if (number, trial.treatment, trial.ratio) not in done]
                 for measured in comparison.measured(number, case, todo):
@@ -79,6 +88,8 @@ def _parsed() -> argparse.Namespace:
         parser.add_argument(name, type=Path)
     parser.add_argument("--treatments", default="full,reuse,ours")
     parser.add_argument("--ratios", default="0.05,0.15")
+    parser.add_argument("--filler", type=Path, help="text to encode chunks behind; else that of engine.filler")
+    parser.add_argument("--preamble-filler", type=int, default=0, help="so many tokens of it in the prompt itself")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--limit", type=int, default=50)
     parser.add_argument("--passages", type=int, default=10)
@@ -87,6 +98,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--gpu-layers", type=int, default=ALL_LAYERS)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--kv-type", default="f16")
+    parser.add_argument("--reference-kv", default="", help="KV type of the full prefills, if it is another")
     parser.add_argument("--order", default="document")
     parser.add_argument("--no-answers", action="store_true")
     parser.add_argument("--seconds", type=float, default=float("inf"))

@@ -140,11 +140,12 @@ def _opened(
     model_path: Path, settings: Settings, entries: Sequence[Mapping[str, Any]], wish: Wish
 ) -> "Iterator[tuple[Comparison, list[Case]]]":
     """A context with room for the longest question, on this thread."""
+    from engine.filler import FILLER
     from engine.model import Context, ContextOptions, Model
     from engine.prompt import frame_of
     from engine.quality import Comparison, Order, case_of, cells_for
-    from engine.self_check import graph_blendability, model_blendability
-    from engine.treatments import ALL_FILLER_TOKENS, LONGEST_FILLER_TOKENS
+    from engine.self_check import graph_blendability, key_rotation, model_blendability
+    from engine.treatments import LONGEST_FILLER_TOKENS
     from engine.vocabulary import Vocabulary
 
     with Model(model_path, gpu_layers=settings.gpu_layers) as model:
@@ -159,8 +160,7 @@ def _opened(
             )
             for entry in entries[: wish.limit]
         ]
-        # Text for states that are encoded behind some: passages of another question, as far as there is one.
-        filler = frame.vocabulary.tokens_of("\n\n".join(passages_of(entries[-1])))[:ALL_FILLER_TOKENS]
+        filler = frame.vocabulary.tokens_of(FILLER)
         num_cells = cells_for(cases, len(frame.preamble), LONGEST_FILLER_TOKENS, settings.batch_tokens)
         options = ContextOptions(num_cells, settings.batch_tokens, settings.threads, settings.kv_type)
         verdict = model_blendability(model)
@@ -168,6 +168,7 @@ def _opened(
             with Context(model, options) as context:
                 verdict = graph_blendability(context)
                 if verdict.possible:
+                    context.key_rotation = key_rotation(context)
                     yield Comparison(context, frame, order=Order(wish.order), filler=filler), cases
                     return
         raise WrongUse(f"{model_path.stem} cannot be blended because {verdict.reason}: there is nothing to compare.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from app.citation import quote
 from app.conversations.account import Account, MemoryFill, Source, Timing
 from app.errors import WrongUse
+from app.gate.course import Course
 from app.prompt_chunks import fitting_chunks
 from app.search.question_words import search_terms
 from app.search.retrieval import DenseSearch, Retrieved, retrieve
@@ -89,15 +90,15 @@ def _context_tokens(question: str, settings: Settings, engine: Engine) -> tuple[
     return room, (notice,)
 
 
-def request_of(question: str, found: Found, settings: Settings) -> "AnswerRequest":
+def request_of(question: str, found: Found, settings: Settings, course: Course) -> "AnswerRequest":
     """The question as the engine takes it, with everything the user has set."""
     from engine.requests import AnswerRequest, Mode, Sampling
 
     return AnswerRequest(
         question=question,
         chunks=found.chunks,
-        mode=Mode(settings.mode),
-        ratio=settings.ratio,
+        mode=Mode(course.mode),
+        ratio=course.ratio,
         strategy=settings.strategy,
         sampling=Sampling(settings.temperature, settings.top_p, settings.seed),
         max_answer_tokens=settings.max_answer_tokens,
@@ -105,7 +106,7 @@ def request_of(question: str, found: Found, settings: Settings) -> "AnswerReques
     )
 
 
-def account_of(question: str, found: Found, engine: Engine, done: "AnswerDone") -> Account:
+def account_of(question: str, found: Found, engine: Engine, done: "AnswerDone", course: Course) -> Account:
     """What became of the question. Chunks of which `found` has no passage are left out."""
     times, memory = done.times, done.memory
     sources = (
@@ -128,10 +129,11 @@ def account_of(question: str, found: Found, engine: Engine, done: "AnswerDone") 
         ),
         num_loaded_bytes=done.num_loaded_bytes,
         num_answer_tokens=done.num_answer_tokens,
-        notices=(*found.notices, *done.notices),
+        notices=(*found.notices, *filter(None, (course.notice,)), *done.notices),
         stopped=done.stopped,
         num_history_tokens=done.num_history_tokens,
         memory=MemoryFill(memory.num_tokens, memory.capacity) if memory else None,
+        gate=course.gate,
     )
 
 

@@ -6,16 +6,27 @@ Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted. Data goes to stdout,
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from app.errors import AppError, WrongUse, message_of
-from app.settings import Value
+from app.settings import AUTO, Value
 from app.terminal import Terminal, encode_anything, show_warnings
 from storage.errors import FolderConflict, StorageError, UnknownFolder
 
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
+
+
+def number_or_auto(text: str) -> float | str:
+    """Of an option that the program may decide."""
+    if text == AUTO:
+        return AUTO
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no number, and not {AUTO}") from None
+
 
 app = typer.Typer(
     name="steep",
@@ -35,6 +46,14 @@ Model = Annotated[
 ]
 Folder = Annotated[Path, typer.Argument(help="A folder of documents.")]
 Ratio = Annotated[float | None, typer.Option(help="Share of the context that a blend recomputes, 0 to 1.")]
+RatioOrAuto = Annotated[
+    Any,
+    typer.Option(
+        parser=number_or_auto,
+        metavar="NUMBER|auto",
+        help="Share of the context that a blend recomputes, 0 to 1; auto: what was measured to be good enough.",
+    ),
+]
 Strategy = Annotated[str | None, typer.Option(help="Which tokens a blend recomputes.")]
 ContextTokens = Annotated[int | None, typer.Option(help="Tokens of documents in front of the question, at most.")]
 Steep = Annotated[bool, typer.Option(help="Steep what has no chunk state; without, documents become searchable only.")]
@@ -128,8 +147,10 @@ def watch(
 def ask(
     question: Annotated[str, typer.Argument(help="Your question.")],
     model: Model = None,
-    mode: Annotated[str | None, typer.Option(help="blend, or exact: compute everything.")] = None,
-    ratio: Ratio = None,
+    mode: Annotated[
+        str | None, typer.Option(help="blend; exact: compute everything; auto: as it was measured to be good enough.")
+    ] = None,
+    ratio: RatioOrAuto = None,
     strategy: Strategy = None,
     context_tokens: ContextTokens = None,
     max_answer_tokens: Annotated[int | None, typer.Option(help="Tokens of the answer, at most.")] = None,
@@ -169,8 +190,16 @@ def status(model: Model = None, json: Json = False) -> None:
     command.status({"model": model}, Terminal(), as_json=json)
 
 
-@app.command()
+@app.command(
+    epilog="Example: steep doctor --model qwen2.5-3b measures, in some minutes and once, how close that model's "
+    "blended answers come to exact ones, and from which ratio on they are as good. Without a name: the model that "
+    "answers."
+)
 def doctor(
+    name: Annotated[str | None, typer.Argument(help="With --model: another model than the one that answers.")] = None,
+    measure: Annotated[
+        bool, typer.Option("--model", "-m", help="Instead, measure how good a model's blended answers are.")
+    ] = False,
     repair: Annotated[bool, typer.Option("--repair", help="Repair what can be repaired.")] = False,
     deep: Annotated[bool, typer.Option("--deep/--quick", help="Also check every byte of every state.")] = False,
     purged: Annotated[
@@ -180,7 +209,16 @@ def doctor(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Check what is kept: index against files, files against index."""
+    """Check what is kept: index against files, files against index. Or, with --model, check a model."""
+    if measure:
+        if repair or deep or purged is not None:
+            raise WrongUse("--model measures a model, and goes with none of --repair, --deep and --purged")
+        from app.commands import doctor_model
+
+        doctor_model.run({"model": name}, Terminal(quiet=quiet), as_json=json)
+        return
+    if name is not None:
+        raise WrongUse(f"a name belongs behind --model: steep doctor --model {name}")
     from app.commands import doctor as command
 
     if purged is not None:

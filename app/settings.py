@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Literal
 
 from app.errors import SettingsInvalid
 from app.locations import HOME_VARIABLE
@@ -19,6 +20,9 @@ _PREFIX = "STEEP_"
 
 Value = str | int | float | bool
 
+AUTO: Literal["auto"] = "auto"
+"""In place of a number, or of a choice: the program decides, from what it has measured."""
+
 Keys = tuple[tuple[str, str], ...]
 """Pairs of an action's id and its keys; a tuple, since a setting must not change under whoever reads it."""
 
@@ -26,10 +30,13 @@ STRATEGY_NAMES = ("none", "first", "deviation", "attention", "attention-middle",
 """The names of engine.selection.STRATEGIES, here because importing the engine costs 0.5 s; a test compares them."""
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
-    "mode": ("blend", "exact"),
+    "mode": (AUTO, "blend", "exact"),
     "strategy": STRATEGY_NAMES,
     "kv_type": ("f16", "q8_0", "f32"),
 }
+_OR_AUTO = frozenset({"ratio"})
+"""Numbers that may also be `AUTO`."""
+
 _RANGES: Mapping[str, tuple[float, float]] = {
     "context_tokens": (64, 1 << 24),
     "window_tokens": (256, 1 << 24),
@@ -56,12 +63,17 @@ class Settings:
     embedding_model: str = ""
     """A GGUF file, or the name of one in the models folder, that makes vectors for search by meaning; empty: the only
     embedding model of that folder, if there is just one; `none`: search by words alone."""
-    mode: str = "blend"
-    """`blend`: load chunk states and recompute a few tokens; `exact`: compute everything."""
-    ratio: float = 0.15
-    """Share of the context tokens that a blend recomputes."""
+    mode: str = AUTO
+    """`blend`: load chunk states and recompute a few tokens; `exact`: compute everything; `auto`: blend where that was
+    measured to be as good as exact answers, or was not measured yet."""
+    ratio: float | Literal["auto"] = AUTO
+    """Share of the context tokens that a blend recomputes, 0 to 1; `auto`: the smallest one that was measured to be
+    good enough, .15 until then. With a number, answers are also blended where none was good enough."""
     strategy: str = "attention"
     """Which tokens a blend recomputes."""
+    gate: bool = True
+    """Whether `steep watch` and the app measure, when a model is used first and beside everything else, how good its
+    blended answers are: minutes on a CPU, once. `steep doctor --model` does it at once."""
     context_tokens: int = 2048
     """Tokens of documents in front of a question, at most."""
     window_tokens: int = 8192
@@ -133,7 +145,9 @@ def _from_file(path: Path) -> dict[str, object]:
         raise SettingsInvalid(f"cannot read {path}: {error.strerror}") from error
 
 
-_TYPES: Mapping[str, type] = {field.name: type(field.default) for field in fields(Settings)}
+_TYPES: Mapping[str, type] = {
+    field.name: float if field.name in _OR_AUTO else type(field.default) for field in fields(Settings)
+}
 
 
 def _known(key: str, where: str) -> str:
@@ -150,8 +164,8 @@ def _checked(key: str, value: object, where: str) -> Value | Keys:
         return _table(key, value, where)
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value) if abs(value) < 1 << 1000 else math.inf
-    if not isinstance(value, wanted) or isinstance(value, bool) != (wanted is bool):
-        raise SettingsInvalid(f"{key} ({where}) must be {_name(wanted)}; got {value!r}")
+    if not _is_auto(key, value) and (not isinstance(value, wanted) or isinstance(value, bool) != (wanted is bool)):
+        raise SettingsInvalid(f"{key} ({where}) must be {_name(key)}; got {value!r}")
     assert isinstance(value, str | int | float | bool)
     _check(key, value, f" ({where})")
     return value
@@ -178,9 +192,9 @@ def _parsed(key: str, text: str, where: str) -> Value:
     if wanted is tuple:
         raise SettingsInvalid(f"{key} ({where}) can be set in the config file only, as a table")
     try:
-        value = _TRUTHS[text.lower()] if wanted is bool else wanted(text)
+        value = text if _is_auto(key, text) else _TRUTHS[text.lower()] if wanted is bool else wanted(text)
     except (ValueError, KeyError):
-        raise SettingsInvalid(f"{key} ({where}) must be {_name(wanted)}; got {text!r}") from None
+        raise SettingsInvalid(f"{key} ({where}) must be {_name(key)}; got {text!r}") from None
     _check(key, value, f" ({where})")
     return value
 
@@ -192,9 +206,14 @@ def _check(key: str, value: Value, where: str = "") -> None:
     if key in _CHOICES and value not in _CHOICES[key]:
         raise SettingsInvalid(f"{key}{where} must be one of {', '.join(_CHOICES[key])}; got {value!r}")
     low, high = _RANGES.get(key, (0, 0))
-    if key in _RANGES and not (isinstance(value, int | float) and low <= value <= high):
+    if key in _RANGES and not _is_auto(key, value) and not (isinstance(value, int | float) and low <= value <= high):
         raise SettingsInvalid(f"{key}{where} must lie between {low:,} and {high:,}; got {value!r}")
 
 
-def _name(type_: type) -> str:
-    return {str: "text", int: "a whole number", float: "a number", bool: "true or false"}[type_]
+def _is_auto(key: str, value: object) -> bool:
+    return key in _OR_AUTO and value == AUTO
+
+
+def _name(key: str) -> str:
+    names = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+    return f"{names[_TYPES[key]]} or {AUTO}" if key in _OR_AUTO else names[_TYPES[key]]

@@ -2,10 +2,11 @@
 
 `keep_up` belongs to the thread that opened its parts, and returns when asked to stop. What changed is read at once,
 vectors are made when nothing is to be read, and deleted text is cleared when nothing is to be done at all; steeping
-goes on beside it, on the `Steeper`'s thread. Folders that are added or removed meanwhile, by any process, are followed
+goes on beside it, on the `Steeper`'s thread, and so does measuring a model that was not measured yet
+(`app.gate.background`). Folders that are added or removed meanwhile, by any process, are followed
 within two seconds. While a question is answered all of it rests, but for half a minute at most: whoever asks one
 question after the other still wants them answered from today's documents. What happens arrives through `tell`, called
-from this thread and from the steeper's: hand it on, do not work there.
+from this thread and from theirs: hand it on, do not work there.
 """
 
 import threading
@@ -16,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.folders.watcher import Changes, Watcher
+from app.gate.background import BackgroundGate
+from app.gate.events import GateTold
 from app.indexer import FileSeen, Indexer, IndexEvent
 from app.precedence import QuestionsFirst, somebody_asks
 from app.reader import DocumentReader
@@ -68,7 +71,7 @@ class Standing:
     backlog: Backlog
 
 
-UpkeepEvent = IndexEvent | SteeperEvent | Embedded | FolderPolled | SweepDone | Resting | Standing
+UpkeepEvent = IndexEvent | SteeperEvent | GateTold | Embedded | FolderPolled | SweepDone | Resting | Standing
 
 Tell = Callable[[UpkeepEvent], None]
 
@@ -84,6 +87,7 @@ def keep_up(parts: Parts, engine: Engine, tell: Tell, stop: threading.Event) -> 
         follow_links = parts.settings.follow_links
         indexer = Indexer(parts.index, parts.store, reader, count_tokens, chunk_tokens, follow_links=follow_links)
         loop = _Loop(parts, engine, indexer, watcher, dense, rest, tell, stop)
+        stack.enter_context(BackgroundGate(parts.locations, parts.settings, engine, tell))
         loop.steeper = stack.enter_context(Steeper(parts.locations, parts.settings, engine, loop.tell_of_steeping))
         while not stop.is_set():
             loop.turn()

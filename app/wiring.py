@@ -4,6 +4,7 @@ The engine is imported late: llama.cpp's libraries cost 0.5 s, and most commands
 has to be imported before numpy is (see there), so commands with an engine open their parts with `for_engine`.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from app.models.choice import choose_model
 from app.models.identity import model_identity
 from app.settings import Settings, Value, load_settings
 from app.terminal import Terminal
+from storage.errors import StorageError
 from storage.index import Index
 from storage.store import StateStore
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from engine.ports import OpenShelf
     from engine.runtime import Ready, Runtime
     from engine.vocabulary import Vocabulary
+
+_logger = logging.getLogger(__name__)
 
 _PREAMBLE_CELLS = 512
 """Room for the preamble and the chat template: 44 tokens for Qwen, a few hundred for long-winded templates."""
@@ -123,7 +127,17 @@ def engine_of(
     )
     with Runtime(options, open_shelf or shelf_opener(parts.locations, settings)) as runtime:
         ready = runtime.wait_ready()
-        yield Engine(runtime, ready, model_path, fingerprint(ready.facts), window, options.longest_chunk)
+        engine = Engine(runtime, ready, model_path, fingerprint(ready.facts), window, options.longest_chunk)
+        _note_fingerprint(parts, options.model_identity, engine.fingerprint)
+        yield engine
+
+
+def _note_fingerprint(parts: Parts, model_identity: str, fingerprint: str) -> None:
+    """So that `steep status` finds what was measured of the model; answers do not need it."""
+    try:
+        parts.index.note_fingerprint(model_identity, parts.settings.kv_type, fingerprint)
+    except StorageError as error:
+        _logger.info("The fingerprint of a model was not noted: %s", error)
 
 
 @contextmanager

@@ -1,13 +1,13 @@
 """The compute thread: the only one that touches the model. Everything reaches it as a request.
 
 `Runtime` starts the thread "steep-compute", which opens a `Session` and then serves requests, questions before
-steeping. A question does not even wait for the micro-batch that is being steeped: it interrupts it within one node of
-the graph (on a GPU, where that is impossible, at its end), and the micro-batch is repeated afterwards. `hold` stops
-steeping in the same way until `release`, for whatever else needs the machine. Each request is a `Job`: an iterator of
-events that ends with the request's last event or raises its error. `Job.cancel` stops it within one node. `close`
-cancels what runs, ends what waits, and joins the thread; it cannot hang on a lost reader, because the queues of events
-are unbounded and events are small (a token, a number). Whatever else ends the thread ends every job with
-`EngineStopped`, those that come later too: nobody waits for ever.
+steeping, and steeping before the gate. A question does not even wait for the micro-batch that is being steeped: it
+interrupts it within one node of the graph (on a GPU, where that is impossible, at its end), and the micro-batch is
+repeated afterwards. `hold` stops steeping and the gate in the same way until `release`, for whatever else needs the
+machine. Each request is a `Job`: an iterator of events that ends with the request's last event or raises its error.
+`Job.cancel` stops it within one node. `close` cancels what runs, ends what waits, and joins the thread; it cannot hang
+on a lost reader, because the queues of events are unbounded and events are small (a token, a number). Whatever else
+ends the thread ends every job with `EngineStopped`, those that come later too: nobody waits for ever.
 """
 
 import heapq
@@ -29,6 +29,8 @@ from engine.prompt import PromptFrame
 from engine.requests import (
     AnswerEvent,
     AnswerRequest,
+    GateEvent,
+    GateRequest,
     Kept,
     Recalled,
     SteepDone,
@@ -43,7 +45,7 @@ _logger = logging.getLogger(__name__)
 
 Event = TypeVar("Event")
 
-_QUESTION_PRIORITY, _STEEP_PRIORITY = 0, 1
+_QUESTION_PRIORITY, _STEEP_PRIORITY, _GATE_PRIORITY = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +181,19 @@ class Runtime(Owner):
 
         return self._submit(_STEEP_PRIORITY, work)
 
+    def gate(self, request: GateRequest) -> Job[GateEvent]:
+        """Submit a measurement of the model, which gives way to everything else; it ends with its verdict."""
+
+        def work(session: Session, job: Job[GateEvent]) -> None:
+            job.emit(session.gate(request, lambda: self._give_way(job), job.emit))
+
+        return self._submit(_GATE_PRIORITY, work)
+
     def hold(self) -> None:
         """Stop steeping until `release`; questions are answered meanwhile."""
         with self._changed:
             self._held = True
-            self._interrupt_steeping()
+            self._interrupt_for(_QUESTION_PRIORITY)
 
     def release(self) -> None:
         """Go on with steeping."""
@@ -207,13 +217,13 @@ class Runtime(Owner):
                 job.end(self._ended or Cancelled("the runtime is closed"))
                 return job
             heapq.heappush(self._inbox, _Waiting(priority, next(self._arrivals), (job, work)))
-            if priority == _QUESTION_PRIORITY:
-                self._interrupt_steeping()
+            self._interrupt_for(priority)
             self._changed.notify_all()
         return job
 
-    def _interrupt_steeping(self) -> None:
-        if self._session and self._running and self._running.priority == _STEEP_PRIORITY:
+    def _interrupt_for(self, priority: int) -> None:
+        """Break off a step of what is less urgent; it is repeated."""
+        if self._session and self._running and self._running.priority > priority:
             self._session.cancel()
 
     def _stop(self, job: Job[Any]) -> None:
@@ -286,24 +296,24 @@ class Runtime(Owner):
             return before
 
     def _give_way(self, job: Job[Any]) -> None:
-        """Between two slices of steeping: serve the questions that came, and wait while on hold."""
+        """Between two slices of a job: serve what is more urgent and came meanwhile, and wait while on hold."""
         while (waiting := self._more_urgent(job)) is not None:
             assert self._session is not None, "a job runs in a session"
             self._serve(self._session, waiting)
 
     def _more_urgent(self, job: Job[Any]) -> _Waiting | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._question_waits() or job.cancelled or self._closing or not self._held)
+            self._changed.wait_for(lambda: self._waits_before(job) or job.cancelled or self._closing or not self._held)
             if job.cancelled or self._closing:
                 raise Cancelled("stopped on request")
-            if self._question_waits():
+            if self._waits_before(job):
                 return heapq.heappop(self._inbox)
             assert self._session is not None, "a job runs in a session"
             self._session.allow()
             return None
 
-    def _question_waits(self) -> bool:
-        return bool(self._inbox) and self._inbox[0].priority == _QUESTION_PRIORITY
+    def _waits_before(self, job: Job[Any]) -> bool:
+        return bool(self._inbox) and self._inbox[0].priority < job.priority
 
     def _end_all(self, error: EngineError) -> None:
         """Nobody will serve what still waits, or comes later."""

@@ -3,14 +3,15 @@
 `Session` opens the model, makes the context (a plain one where the model cannot be blended), and opens the shelf of the
 fingerprint that both imply. Steeping has a small context of its own on the same weights, made when the first chunk is
 steeped: it can be interrupted between two micro-batches, and goes on where it was after a question has used the other.
+The gate has one, too, while it measures.
 
 The main context holds one conversation at a time (`engine.conversation`). Before another one, or a question by itself,
 takes its place, it is put away on the shelf; when it comes back it is recalled from there and goes on at once.
 """
 
 import logging
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -22,7 +23,8 @@ from engine.blend import BlendTools
 from engine.buffers import pageable
 from engine.conversation import Conversation
 from engine.errors import DecodeFailed, StateInvalid
-from engine.kv_layout import KvLayout
+from engine.gate import Gate, Steeping, cases_of, cells_for
+from engine.kv_layout import Buffer, KvLayout
 from engine.kv_state import GiveWay
 from engine.loader import Loader
 from engine.loader_threads import num_loader_threads
@@ -37,6 +39,9 @@ from engine.requests import (
     AnswerEvent,
     AnswerRequest,
     ContextChunk,
+    GateDone,
+    GateEvent,
+    GateRequest,
     Kept,
     Memory,
     Recalled,
@@ -82,6 +87,7 @@ class Session(Owner):
             stack.callback(lambda: self.context.close())
             self._steeping: Context | None = None
             stack.callback(lambda: self._steeping and self._steeping.close())
+            self._measuring: Context | None = None
             self._layout = kv_state.learn_layout(self.context) if self.blendability.possible else None
             self.facts = fingerprint_facts(self.model, options, self.frame)
             self._shelf = stack.enter_context(open_shelf(self.facts))
@@ -258,12 +264,21 @@ class Session(Owner):
         if self._shelf.adopt(position, token_ids, chunk.chunk_id):
             return Steeped(chunk.chunk_id, len(token_ids), num_bytes=0)
         preamble = self._preamble_state(self._layout, give_way)
-        blob = kv_state.encode_chunk(self._steeping_context(), preamble, position, token_ids, give_way)
-        kv_layout.check(blob, self._layout, position, len(token_ids))
+        blob = self._encoded(self._steeping_context(), preamble, token_ids, give_way)
         self._shelf.put(position, token_ids, blob, chunk.chunk_id)
         return Steeped(chunk.chunk_id, len(token_ids), num_bytes=len(blob))
 
-    def _preamble_state(self, layout: KvLayout, give_way: GiveWay | None) -> kv_layout.Buffer:
+    def _encoded(
+        self, context: Context, preamble: Buffer, token_ids: tuple[int, ...], give_way: GiveWay | None
+    ) -> bytearray:
+        """The state of a chunk behind the preamble, checked."""
+        assert self._layout is not None, "only a model that can be blended steeps"
+        position = len(self.frame.preamble)
+        blob = kv_state.encode_chunk(context, preamble, position, token_ids, give_way)
+        kv_layout.check(blob, self._layout, position, len(token_ids))
+        return blob
+
+    def _preamble_state(self, layout: KvLayout, give_way: GiveWay | None) -> Buffer:
         token_ids = self.frame.preamble
         state = kv_state.fetch(self._shelf, layout, 0, token_ids)
         if state is not None:
@@ -274,10 +289,45 @@ class Session(Owner):
 
     def _steeping_context(self) -> Context:
         if self._steeping is None:
-            options, num_cells = self.context.options, len(self.frame.preamble) + self._longest_chunk
-            batch_tokens = options.batch_tokens if self.model.on_gpu else min(options.batch_tokens, MICRO_BATCH_TOKENS)
-            self._steeping = Context(self.model, replace(options, num_cells=num_cells, batch_tokens=batch_tokens))
+            self._steeping = self._context_behind(len(self.frame.preamble) + self._longest_chunk)
         return self._steeping
+
+    def _context_behind(self, num_cells: int) -> Context:
+        """One for work that gives way to questions."""
+        options = replace(self.context.options, num_cells=num_cells, batch_tokens=self._batch_tokens_behind)
+        return Context(self.model, options)
+
+    @property
+    def _batch_tokens_behind(self) -> int:
+        batch_tokens = self.context.options.batch_tokens
+        return batch_tokens if self.model.on_gpu else min(batch_tokens, MICRO_BATCH_TOKENS)
+
+    # --- the gate
+
+    def gate(self, request: GateRequest, give_way: GiveWay, emit: Callable[[GateEvent], None]) -> GateDone:
+        """Measure this model; see `engine.gate`, and what it raises. Only where the model can be blended."""
+        layout, frame = self._layout, self.frame
+        assert layout is not None, f"{self._means.why_exact}: it needs no gate"
+        cases = cases_of(frame, request, self.model.num_trained_positions)
+        with self._context_for_measuring(cells_for(cases, frame, self._batch_tokens_behind)) as context:
+            preamble = kv_state.encode_preamble(context, frame.preamble, give_way)
+
+            def encode(token_ids: tuple[int, ...]) -> bytearray:
+                return self._encoded(context, preamble, token_ids, give_way)
+
+            steeping = Steeping(preamble, len(frame.preamble), encode)
+            with Gate(context, layout, frame, steeping, give_way, emit) as gate:
+                return gate.run(cases, request)
+
+    @contextmanager
+    def _context_for_measuring(self, num_cells: int) -> Generator[Context]:
+        with self._context_behind(num_cells) as context:
+            self._measuring = context
+            context.key_rotation = self.context.key_rotation and key_rotation(context)
+            try:
+                yield context
+            finally:
+                self._measuring = None
 
     # --- stopping, from any thread
 
@@ -292,7 +342,8 @@ class Session(Owner):
             context.allow()
 
     def _contexts(self) -> tuple[Context, ...]:
-        return (self.context,) if self._steeping is None else (self.context, self._steeping)
+        behind = (self._steeping, self._measuring)
+        return (self.context, *(context for context in behind if context is not None))
 
     def close(self) -> None:
         self._stack.close()

@@ -45,6 +45,7 @@ from storage.content_key import text_digest
 from storage.conversation_index import IS_DOOMED, ConversationIndex
 from storage.errors import FolderConflict, IndexTooNew, StoreUnusable, UnknownFolder
 from storage.eviction import HALF_LIFE_SECONDS, faded
+from storage.gate_index import GateIndex
 from storage.search_words import name_words, separated
 from storage.values import (
     Backlog,
@@ -127,8 +128,8 @@ _ADVICE = {
 _OTHER_ADVICE = "Check the free space of its disk, and that the file and its folder can be read and written."
 
 
-class Index(ConversationIndex):
-    """See the module, and its base for conversations.
+class Index(ConversationIndex, GateIndex):
+    """See the module, and its bases for conversations and for verdicts on models.
 
     Use as a context manager, or call `close`; closing twice is harmless.
     """

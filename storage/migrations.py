@@ -334,6 +334,32 @@ def m010_machine_rates(db: "Database") -> None:
     )
 
 
+def m011_gate(db: "Database") -> None:
+    """How close each model's blended answers come to exact ones, and which fingerprint a model had when it was loaded
+    last. A verdict belongs to no state: it outlives them."""
+    db.executescript(
+        """
+        CREATE TABLE gate_verdicts (
+            fingerprint TEXT NOT NULL,
+            strategy TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            ratio REAL,
+            tried TEXT NOT NULL,
+            max_kl REAL NOT NULL,
+            min_agreement REAL NOT NULL,
+            measured_at INTEGER NOT NULL,
+            PRIMARY KEY (fingerprint, strategy)
+        ) WITHOUT ROWID;
+        CREATE TABLE model_fingerprints (
+            identity TEXT NOT NULL,
+            kv_type TEXT NOT NULL,
+            fingerprint TEXT NOT NULL,
+            PRIMARY KEY (identity, kv_type)
+        ) WITHOUT ROWID;
+        """
+    )
+
+
 def _separated(text: str | None) -> str | None:
     return None if text is None else separated(text)
 
@@ -353,6 +379,7 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m008_conversations,
     m009_state_sizes,
     m010_machine_rates,
+    m011_gate,
 )
 
 STEP_NAMES = frozenset(step.__name__ for step in STEPS)

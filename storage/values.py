@@ -98,6 +98,51 @@ class Rates:
         return num_bytes / self.merge_bytes_per_s * 1e3
 
 
+@dataclass(frozen=True, slots=True)
+class QualityBar:
+    """How close blended answers must come to exact ones."""
+
+    max_kl: float
+    """KL(exact ‖ blended), nats, mean."""
+    min_agreement: float
+    """Share of tokens that both take for the most probable one, mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlendQuality:
+    """How close answers came that were blended at a ratio: means over questions."""
+
+    ratio: float
+    kl: float
+    agreement: float
+    num_questions: int
+
+    def reaches(self, bar: QualityBar) -> bool:
+        return self.kl <= bar.max_kl and self.agreement >= bar.min_agreement
+
+
+@dataclass(frozen=True, slots=True)
+class GateVerdict:
+    """Whether a model's answers may be blended: the smallest ratio at which they are good enough, or None."""
+
+    ratio: float | None
+    tried: tuple[BlendQuality, ...]
+    """Ascending by ratio, at least one."""
+    bar: QualityBar
+    version: int
+    """Of questions and bar: what another version measured does not count."""
+    measured_at: int
+
+    @property
+    def telling(self) -> BlendQuality:
+        """What it rests on: the ratio that was good enough, else the largest one."""
+        return next((each for each in self.tried if each.ratio == self.ratio), self.tried[-1])
+
+    def at(self, ratio: float) -> BlendQuality | None:
+        """What a ratio costs; None where it was not tried."""
+        return next((each for each in self.tried if each.ratio == ratio), None)
+
+
 Pace = Callable[[int], None]
 """Called with the bytes that were read, and now and then with none; it may wait, or raise to break the reading off."""
 

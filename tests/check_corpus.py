@@ -216,6 +216,7 @@ def _start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
         write_tiny_model(model)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("STEEP_")}
     ours = {"STEEP_HOME": str(folder / "home"), "STEEP_MODEL": str(model), "PYTHONPATH": str(_REPOSITORY)}
+    ours |= {"STEEP_GATE": "false"}
     command = [sys.executable, "-m", "app", *arguments]
     with (folder / "program.log").open("ab") as log:
         return subprocess.Popen(command, cwd=folder, env=environment | ours, stdout=log, stderr=log)

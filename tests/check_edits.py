@@ -41,7 +41,9 @@ class Installation:
     def __init__(self, home: Path, model: Path | None) -> None:
         self.home = home
         home.mkdir(parents=True)
-        self.environment = {**os.environ, "STEEP_HOME": str(home)} | ({"STEEP_MODEL": str(model)} if model else {})
+        self.environment = {**os.environ, "STEEP_HOME": str(home), "STEEP_GATE": "false"} | (
+            {"STEEP_MODEL": str(model)} if model else {}
+        )
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "app", *arguments]

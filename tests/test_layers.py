@@ -11,7 +11,7 @@ MAY_IMPORT = {
     "app": ("app", "engine", "storage"),
 }
 MAY_TOUCH_CTYPES = {"engine/bindings.py"}
-MAY_TOUCH_SQL = {"storage/index.py", "storage/conversation_index.py", "storage/migrations.py"}
+MAY_TOUCH_SQL = {f"storage/{name}.py" for name in ("index", "conversation_index", "gate_index", "migrations")}
 
 
 def modules(folder: str) -> list[Path]:

@@ -21,6 +21,8 @@ from app.assistant.reason import reason_of
 from app.conversations.account import Account, Source
 from app.conversations.heat import heat_of, scale_of, weights_of_words
 from app.errors import WrongUse
+from app.gate.course import Course
+from app.gate.verdicts import course_of
 from app.precedence import asking
 from app.prompt_chunks import prompt_text
 from app.search.retrieval import DenseSearch
@@ -106,10 +108,11 @@ class Answering:
         asked = question.asked
         found = passages_for(asked, place.earlier, self._parts, self._engine, self._search)
         self._tell(PassagesFound(len(found.chunks), self._num_remembered(found, place)))
-        done = self._converse(question, place, found)
+        course = course_of(self._parts, self._engine)
+        done = self._converse(question, place, found, course)
         self.memory = done.memory
         found = self._with_remembered(found, done)
-        account = account_of(asked.text, found, self._engine, done)
+        account = account_of(asked.text, found, self._engine, done, course)
         account = replace(account, sources=self._warmed(account.sources, found, done))
         turn = self._keep(asked, place, done.text, account)
         self._parts.index.note_use((source.chunk_id for source in account.sources), self._engine.fingerprint)
@@ -121,12 +124,12 @@ class Answering:
         is_ours = memory is not None and memory.conversation_id == place.conversation.id
         return len(found.hits.keys() & set(memory.chunk_ids)) if memory and is_ours else 0
 
-    def _converse(self, question: Question, place: _Place, found: Found) -> "AnswerDone":
+    def _converse(self, question: Question, place: _Place, found: Found, course: Course) -> "AnswerDone":
         from engine.errors import Cancelled
         from engine.requests import AnswerDone, AnswerText, PastTurn, Prefilled, TurnRequest
 
         past = tuple(PastTurn(turn.question, turn.answer) for turn in place.earlier)
-        ask = self._request(question.asked, found)
+        ask = self._request(question.asked, found, course)
         job = self._engine.runtime.converse(TurnRequest(ask, place.conversation.id, place.ordinal, past))
         question.follow(job)
         for event in job:
@@ -139,8 +142,9 @@ class Answering:
                     return event
         raise Cancelled("the answer ended without an account")
 
-    def _request(self, asked: Asked, found: Found) -> "AnswerRequest":
-        return request_of(asked.text, found, _varied(self._parts.settings) if asked.vary else self._parts.settings)
+    def _request(self, asked: Asked, found: Found, course: Course) -> "AnswerRequest":
+        settings = self._parts.settings
+        return request_of(asked.text, found, _varied(settings) if asked.vary else settings, course)
 
     def _with_remembered(self, found: Found, done: "AnswerDone") -> Found:
         """With the passages that were found for earlier questions, and are still remembered."""

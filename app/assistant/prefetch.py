@@ -77,9 +77,10 @@ def likely_states(draft: Asked, parts: "Parts", engine: "Engine") -> "list[State
     None where they would not be loaded. Raises what the question would raise.
     """
     from app.assistant.passages import passages_for, turns_before
+    from app.gate.verdicts import course_of
     from app.shelf import StoreShelf
 
-    is_blended = parts.settings.mode == "blend" and engine.ready.blendability.possible
+    is_blended = course_of(parts, engine).mode == "blend" and engine.ready.blendability.possible
     if not is_blended or len(search_terms(draft.text)) < _MIN_TERMS:
         return []
     found = passages_for(draft, turns_before(parts.index, draft), parts, engine, None)

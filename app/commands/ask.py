@@ -11,6 +11,7 @@ from app.commands.ask_account import source_lines, timing_lines
 from app.commands.steeping import steep
 from app.conversations.account import Account
 from app.errors import NothingIndexed, WrongUse
+from app.gate.verdicts import course_of
 from app.precedence import QuestionsFirst, asking
 from app.search.dense import open_dense
 from app.search.document_filter import documents_in
@@ -70,8 +71,9 @@ def _answer(
     with open_dense(parts) as dense:
         search = dense.search if dense else None
         found = find(question, parts, engine, search, document_ids=document_ids)
-    done = _stream(request_of(question, found, parts.settings), engine, terminal, stream=stream)
-    return done, account_of(question, found, engine, done)
+    course = course_of(parts, engine)
+    done = _stream(request_of(question, found, parts.settings, course), engine, terminal, stream=stream)
+    return done, account_of(question, found, engine, done, course)
 
 
 def _stream(request: "AnswerRequest", engine: Engine, terminal: Terminal, *, stream: bool) -> "AnswerDone":

@@ -8,6 +8,7 @@ from rich.cells import cell_len, set_cell_size
 from app.citation import Quote
 from app.conversations.account import Account, Source
 from app.file_uri import file_uri
+from app.gate.words import account_words
 from app.terminal import Link, printable
 from app.wording import counted, display_path, duration
 
@@ -94,5 +95,7 @@ def timing_lines(account: Account) -> Iterator[str]:
     spent = ", ".join(f"{name} {duration(value)}" for name, value in stages)
     num_chunks = counted(len(account.sources), "chunk")
     yield f"Context      {counted(account.num_context_tokens, 'token')} in {num_chunks} ({account.mode})"
+    if account.gate:
+        yield f"Gate         {account_words(account.gate, account.mode)}"
     yield f"First token  {duration(timing.ttft_ms)}: {spent}"
     yield f"Answer       {counted(account.num_answer_tokens, 'token')}, {timing.tokens_per_s:.1f} tokens/s"

@@ -128,6 +128,7 @@ class _Library:
             HOME_VARIABLE: str(self._home),
             "STEEP_MODEL": str(model),
             "STEEP_MAX_ANSWER_TOKENS": "1024",
+            "STEEP_GATE": "false",
             "STEEP_INSTRUCTIONS": "Write at least a thousand words.",
             "TERM": "xterm-256color",
             "COLORTERM": "truecolor",

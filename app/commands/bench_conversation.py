@@ -13,6 +13,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from app.errors import NothingIndexed, WrongUse
+from app.gate.course import ratio_of
 from app.models.choice import choose_model
 from app.prompt_chunks import context_chunks
 from app.settings import Value
@@ -142,7 +143,7 @@ class _Bench:
         ask = AnswerRequest(
             question,
             tuple(chunks),
-            ratio=settings.ratio,
+            ratio=ratio_of(settings),
             strategy=settings.strategy,
             max_answer_tokens=max_answer_tokens,
         )

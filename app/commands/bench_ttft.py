@@ -30,6 +30,7 @@ from app.bench.table import lines_of
 from app.bench.throttle import Bucket, throttled
 from app.bench.ways import all_ways, sweep_ways
 from app.errors import NothingIndexed, WrongUse
+from app.gate.course import ratio_of
 from app.settings import Value
 from app.shelf import shelf_opener
 from app.terminal import Terminal
@@ -130,7 +131,7 @@ class _Bench:
         measuring = Measuring(
             [(context, files_of(self.home.store, engine, context)) for context in self._contexts],
             rates,
-            choose(settings.ratio, settings.strategy),
+            choose(ratio_of(settings), settings.strategy),
             options.num_rounds,
             question=options.question,
             is_cold=is_cold,
@@ -139,7 +140,7 @@ class _Bench:
             model_name=engine.ready.model_name,
             num_read_threads=num_loader_threads(),
             strategy=settings.strategy,
-            ratio=settings.ratio,
+            ratio=ratio_of(settings),
             num_rounds=options.num_rounds,
             is_cold=is_cold,
             cells=measuring.cells,

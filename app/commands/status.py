@@ -4,9 +4,13 @@ from collections.abc import Mapping
 
 from app.budget import budget_bytes
 from app.errors import NoModel
+from app.gate.course import course
+from app.gate.verdicts import verdict_of_file
+from app.gate.words import EXACT_ONLY, standing_words
 from app.locations import find_locations
-from app.models.choice import EmbeddingChoice, choose_embedding_model, default_model
+from app.models.choice import EmbeddingChoice, choose_embedding_model, default_model, find_model
 from app.models.discovery import list_own_models
+from app.models.listed import ListedModel
 from app.search.dense import count_embedded
 from app.settings import Value
 from app.terminal import Terminal
@@ -17,7 +21,8 @@ from app.wording import counted, size, stages_line
 def status(flags: Mapping[str, Value | None], terminal: Terminal, *, as_json: bool) -> None:
     """Folders, documents, chunks and states in numbers."""
     with open_parts(flags) as parts:
-        counts, stages, model = parts.index.counts(), parts.index.stage_counts(), _model_name(parts)
+        counts, stages, model = parts.index.counts(), parts.index.stage_counts(), _model(parts)
+        verdict = verdict_of_file(parts.index, model.path, parts.settings) if model and model.path else None
         failed = parts.index.unreadable_documents()
         num_budget_bytes = budget_bytes(parts.settings, parts.locations.states_dir, counts.num_state_bytes)
         embedding = _embedding_choice(parts)
@@ -25,8 +30,9 @@ def status(flags: Mapping[str, Value | None], terminal: Terminal, *, as_json: bo
     if as_json:
         terminal.json(
             {
-                "model": model,
+                "model": _name(parts, model),
                 "mode": parts.settings.mode,
+                "gate": course(parts.settings, verdict, is_blendable=_is_blendable(model)).gate.as_object(),
                 "folders": counts.num_folders,
                 "documents": counts.num_documents,
                 "stages": stages,
@@ -42,7 +48,9 @@ def status(flags: Mapping[str, Value | None], terminal: Terminal, *, as_json: bo
             }
         )
         return
-    terminal.data(f"Model      {model or 'none yet: see steep models'}")
+    terminal.data(f"Model      {_name(parts, model) or 'none yet: see steep models'}")
+    if model:
+        terminal.data(f"Gate       {standing_words(parts.settings, verdict) if _is_blendable(model) else EXACT_ONLY}")
     terminal.data(f"Folders    {counts.num_folders:,}")
     terminal.data(f"Documents  {counts.num_documents:,} ({stages_line(stages)})")
     terminal.data(f"Chunks     {counts.num_chunks:,} ({counts.num_steeped_chunks:,} steeped)")
@@ -67,11 +75,22 @@ def _retrieval(embedding: EmbeddingChoice, num_chunks: int, num_embedded: int) -
     return hybrid if num_embedded == num_chunks else f"{hybrid}, the others with the next steep index"
 
 
-def _model_name(parts: Parts) -> str | None:
+def _model(parts: Parts) -> ListedModel | None:
+    """The model that answers."""
     if parts.settings.model:
-        return parts.settings.model
-    chosen = default_model(list_own_models(parts.locations))
-    return chosen.name if chosen else None
+        return find_model(parts.settings.model, parts.locations)
+    return default_model(list_own_models(parts.locations))
+
+
+def _is_blendable(model: ListedModel | None) -> bool:
+    """As far as the file's header tells."""
+    from engine.architecture import blendability
+
+    return model is None or model.header is None or blendability(model.header).possible
+
+
+def _name(parts: Parts, model: ListedModel | None) -> str | None:
+    return parts.settings.model or (model.name if model else None)
 
 
 def paths(terminal: Terminal, *, as_json: bool) -> None:

@@ -17,6 +17,8 @@ from types import FrameType
 from typing import Any
 
 from app.errors import NothingIndexed
+from app.gate.events import GateMeasured, GateTrouble
+from app.gate.words import verdict_words
 from app.indexer import FileGone, FileSeen, FolderProblem, indexing_lock
 from app.settings import Value
 from app.steeper import ChunkSteeped, SteepingTrouble
@@ -112,6 +114,10 @@ class _Log:
                     self._num_tokens, self._since = 0, time.monotonic()
             case SteepingTrouble(reason):
                 yield f"cannot steep: {reason}"
+            case GateMeasured(model_name, verdict):
+                yield f"measured: {model_name} {verdict_words(verdict)}"
+            case GateTrouble(reason):
+                yield reason
             case Resting(reason):
                 yield f"steeping rests: {reason}" if reason else "steeping goes on"
             case _:

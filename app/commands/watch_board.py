@@ -14,6 +14,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from app.gate.events import GateMeasured, GateTrouble, GateUnderWay
+from app.gate.words import verdict_words
 from app.indexer import FileGone, FileSeen, FolderProblem
 from app.search.dense import Embedded
 from app.steeper import ChunkSteeped, SteepingTrouble
@@ -36,6 +38,7 @@ class Board:
         self._progress = SteepingProgress()
         self._reading: tuple[Path, int, int] | None = None
         self._embedded: Embedded | None = None
+        self._gate = ""
         self._rest: str | None = None
         self._last: str = ""
         self._troubles: deque[str] = deque(maxlen=_NUM_TROUBLES)
@@ -60,6 +63,13 @@ class Board:
                 self._troubles.append(reason)
             case ChunkSteeped(path, num_tokens, was_encoded):
                 self._progress.steeped(path, num_tokens, was_encoded=was_encoded)
+            case GateUnderWay(num_done, num_total):
+                self._gate = f"measuring how good blended answers are: {num_done / num_total:.0%}"
+            case GateMeasured(model_name, verdict):
+                self._gate = f"{model_name} {verdict_words(verdict)}"
+            case GateTrouble(reason):
+                self._gate = ""
+                self._troubles.append(reason)
             case Embedded():
                 self._embedded = event if event.num_done < event.num_total else None
             case Resting(reason):
@@ -88,6 +98,8 @@ class Board:
         )
         yield "Documents", Text(self._documents())
         yield "Steeping", self._steeping_row()
+        if self._gate:
+            yield "Model", Text(printable(self._gate))
         if self._embedded:
             yield "Vectors", Text(f"{self._embedded.num_done:,} of {counted(self._embedded.num_total, 'chunk')}")
         if self._reading:

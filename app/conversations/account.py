@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app.citation import Quote
+from app.gate.account import GateAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,8 @@ class Account:
     num_history_tokens: int = 0
     """Tokens of earlier turns that had to be read again."""
     memory: MemoryFill | None = None
+    gate: GateAccount | None = None
+    """None: an older program answered."""
 
     @property
     def num_context_tokens(self) -> int:
@@ -172,6 +175,7 @@ class Account:
             },
             "answer_tokens": self.num_answer_tokens,
             "notices": list(self.notices),
+            **({"gate": self.gate.as_object()} if self.gate else {}),
             **({"stopped": True} if self.stopped else {}),
         }
 
@@ -206,6 +210,7 @@ def _account(value: Mapping[str, Any]) -> Account:
         stopped=bool(value.get("stopped", False)),
         num_history_tokens=int(kv.get("history_tokens", 0)),
         memory=None if tokens is None or capacity is None else MemoryFill(int(tokens), int(capacity)),
+        gate=GateAccount.from_object(value["gate"]) if value.get("gate") else None,
     )
 
 

@@ -1,4 +1,5 @@
-"""What goes on behind the screens, as a few words for the title bar: reading, steeping with its rate, resting, trouble.
+"""What goes on behind the screens, as a few words for the title bar: reading, measuring the model, steeping with its
+rate, resting, trouble.
 
 `note` takes what the assistant tells. For one thread.
 """
@@ -23,6 +24,7 @@ class Activity:
         self._rests = False
         self._reading: tuple[int, int] | None = None
         self._embedding: tuple[int, int] | None = None
+        self._measuring: float | None = None
 
     def note(self, event: AssistantEvent) -> None:
         match event:
@@ -32,6 +34,7 @@ class Activity:
                 self._is_in_trouble = True
             case ModelReady():
                 self._is_in_trouble = False
+                self._measuring = None
             case UpkeepTold():
                 self._note_upkeep(event)
             case _:
@@ -39,6 +42,7 @@ class Activity:
 
     def _note_upkeep(self, told: UpkeepTold) -> None:
         # Late: whoever tells has imported these already; the screen does without them at the start.
+        from app.gate.events import GateMeasured, GateTrouble, GateUnderWay
         from app.indexer import FileSeen
         from app.search.dense import Embedded
         from app.steeper import ChunkSteeped, SteepingTrouble
@@ -51,6 +55,11 @@ class Activity:
                 self._reading = None
             case Embedded(num_done=num_done, num_total=num_total):
                 self._embedding = (num_done, num_total) if num_done < num_total else None
+            case GateUnderWay(num_done, num_total):
+                self._measuring = num_done / num_total
+            case GateMeasured() | GateTrouble():
+                self._measuring = None
+                self._is_in_trouble |= isinstance(told.event, GateTrouble)
             case ChunkSteeped(path, num_tokens, was_encoded):
                 self._is_in_trouble = False
                 self._steeping.steeped(path, num_tokens, was_encoded=was_encoded)
@@ -76,6 +85,8 @@ class Activity:
             return f"reading {self._reading[0]:,} of {self._reading[1]:,}"
         if self._embedding:
             return f"vectors {self._embedding[0]:,} of {self._embedding[1]:,}"
+        if self._measuring is not None:
+            return f"measuring the model {self._measuring * 100:.0f} %{', rests' if self._rests else ''}"
         return self._steeping_words() if self._steeping.num_left else ""
 
     def _steeping_words(self) -> str:

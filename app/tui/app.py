@@ -36,11 +36,14 @@ from app.assistant.events import (
     ModelFailed,
     ModelLoading,
     ModelReady,
+    UpkeepTold,
     WatchingElsewhere,
     WatchingHere,
 )
 from app.assistant.port import AssistantPort
 from app.errors import AppError, message_of
+from app.gate.events import GateMeasured, GateTrouble
+from app.gate.words import verdict_words
 from app.tui.activity import Activity
 from app.tui.chat.screen import ChatScreen
 from app.tui.conversations.screen import ConversationsScreen
@@ -193,6 +196,10 @@ class SteepApp(App[None], inherit_bindings=False):
                 self.follow_conversation(conversation)
             case ConversationsChanged():
                 self._look_at_title()
+            case UpkeepTold(GateMeasured(model_name, verdict)):
+                self.notify(f"{model_name} {verdict_words(verdict)}.", title="Measured", markup=False)
+            case UpkeepTold(GateTrouble(reason)):
+                self.notify(reason, severity="warning", markup=False)
             case _:
                 pass
         self._activity.note(event)

@@ -38,7 +38,7 @@ def answer(steeped_home: Program) -> dict:
 
 
 def test_the_json_of_an_answer_has_exactly_the_promised_keys(answer: dict):
-    assert set(answer) == {"answer", "mode", "model", "sources", "kv", "timing", "answer_tokens", "notices"}
+    assert set(answer) == {"answer", "mode", "model", "sources", "kv", "timing", "answer_tokens", "notices", "gate"}
     assert set(answer["kv"]) == {
         "context_tokens",
         "loaded_tokens",
@@ -145,7 +145,7 @@ def test_the_answer_for_people_shows_sources_in_columns_and_the_times(steeped: P
     sources, times = lines[:3], lines[4:]
     assert {len(line) for line in sources} == {len(heading)}
     assert any("harbour/piers.md, The harbour" in line for line in sources)
-    assert [line.split("  ")[0] for line in times] == ["Context", "First token", "Answer"]
+    assert [line.split("  ")[0] for line in times] == ["Context", "Gate", "First token", "Answer"]
     assert done.stderr == "Reading 3 passages …\n"
 
 

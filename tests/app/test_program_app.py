@@ -27,6 +27,7 @@ def opened(program: Program, *arguments: str, **environment: str) -> Iterator[On
         "STEEP_HOME": str(program.home),
         "STEEP_MODEL": str(program.model),
         "STEEP_THREADS": "1",
+        "STEEP_GATE": "false",
         "HOME": str(program.folder),
     }
     with OnTerminal([sys.executable, "-m", "app", *arguments], ours | environment, program.folder) as terminal:

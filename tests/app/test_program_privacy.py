@@ -80,6 +80,7 @@ def app_of(program: Program) -> Iterator[OnTerminal]:
         "STEEP_HOME": str(program.home),
         "STEEP_MODEL": str(program.model),
         "STEEP_THREADS": "1",
+        "STEEP_GATE": "false",
         "STEEP_MAX_ANSWER_TOKENS": "12",
         "HOME": str(program.folder),
     }

@@ -57,7 +57,8 @@ def test_status_counts_what_is_steeped(steeped_home: Program):
     assert 0 < status.pop("state_bytes") < status.pop("budget_bytes") <= 50_000_000_000
     assert status == {
         "model": str(steeped_home.model),
-        "mode": "blend",
+        "mode": "auto",
+        "gate": {"verdict": "unmeasured", "ratio": 0.15, "kl": None, "agreement": None, "overridden": False},
         "folders": 1,
         "documents": 3,
         "stages": {"found": 0, "unreadable": 0, "searchable": 0, "steeped": 3},

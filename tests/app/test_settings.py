@@ -53,8 +53,9 @@ def test_an_unknown_variable_without_a_similar_key_lists_those_there_are(config:
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [
-        ('ratio = "much"', "a number"),
-        ("ratio = true", "a number"),
+        ('ratio = "much"', "a number or auto"),
+        ("ratio = true", "a number or auto"),
+        ('top_p = "auto"', "a number"),
         ("seed = 1.5", "a whole number"),
         ("seed = true", "a whole number"),
         ("model = 1", "text"),
@@ -190,3 +191,11 @@ def test_a_file_that_is_nested_or_numbered_beyond_measure_says_so(config: Path, 
     config.write_text(text)
     with pytest.raises(SettingsInvalid):
         load_settings(config, {}, {})
+
+
+def test_a_ratio_may_be_left_to_the_program_from_each_source(config: Path):
+    config.write_text('ratio = "auto"\n')
+    assert load_settings(config, {}, {}).ratio == "auto"
+    assert load_settings(config, {}, {"STEEP_RATIO": "0.2"}).ratio == 0.2
+    assert load_settings(config, {"ratio": "auto"}, {"STEEP_RATIO": "0.2"}).ratio == "auto"
+    assert load_settings(config, {"ratio": 0.3}, {"STEEP_RATIO": "auto"}).ratio == 0.3

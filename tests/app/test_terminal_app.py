@@ -27,6 +27,7 @@ def environment(tmp_path: Path, starter_model: Path) -> dict[str, str]:
         "HOME": str(tmp_path),
         "STEEP_HOME": str(tmp_path / "home"),
         "STEEP_MAX_ANSWER_TOKENS": "48",
+        "STEEP_GATE": "false",
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
         "TERM": "screen-256color",

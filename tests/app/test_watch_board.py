@@ -5,10 +5,12 @@ from pathlib import Path
 from rich.console import Console
 
 from app.commands.watch_board import Board
+from app.gate.events import GateMeasured, GateTrouble, GateUnderWay
 from app.indexer import FileSeen
 from app.steeper import ChunkSteeped
 from app.upkeep import Resting, Standing
 from storage.values import Backlog, DocumentStage
+from tests.app.gate.test_course import BLENDS
 
 STAGES = dict.fromkeys(DocumentStage, 0) | {DocumentStage.SEARCHABLE: 2, DocumentStage.STEEPED: 5}
 
@@ -77,3 +79,15 @@ def test_it_fits_into_a_narrow_terminal():
     board.note(Standing(STAGES, Backlog(4, 400)))
     board.note(ChunkSteeped(Path("/a/" + "very/long/" * 10 + "path.md"), 100, was_encoded=True))
     assert all(len(line) <= 80 for line in shown(board, 80).splitlines())
+
+
+def test_a_model_that_is_measured_tells_how_far_that_is_and_what_came_out():
+    board = Board(1)
+    assert "Model" not in shown(board)
+    board.note(GateUnderWay(30, 120))
+    assert "measuring how good blended answers are: 25%" in shown(board)
+    board.note(GateMeasured("m.gguf", BLENDS))
+    assert "m.gguf blends at 20 % (KL .08, agreement .93; bar .10, .90)" in shown(board)
+    board.note(GateTrouble("The model was not measured: it refused"))
+    assert "The model was not measured: it refused" in shown(board)
+    assert "blends at" not in shown(board)

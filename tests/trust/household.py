@@ -93,6 +93,7 @@ class Household:
             "STEEP_HOME": str(self.home),
             "STEEP_MODEL": str(self.model),
             "STEEP_THREADS": "1",
+            "STEEP_GATE": "false",
             "STEEP_CHUNK_TOKENS": str(CHUNK_TOKENS),
             "HOME": str(self.home / "user"),
         }

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.gate.verdicts import verdict_of_file
 from app.locations import Locations
 from app.models.listed import ListedModel
 from app.models.places import Layout, Place
 from app.settings import Settings
 from app.tui.models.entry import ModelEntry, in_order
+from storage.index import Index
 
 if TYPE_CHECKING:
     from app.models.fit import Memory
@@ -34,6 +36,15 @@ def read_catalogue(locations: Locations, settings: Settings, loaded: Path | None
     memory = memory_now()
     entries = [_entry(model, settings, memory) for model in list_models(locations)]
     return Catalogue(tuple(in_order(_marked(entries, loaded, settings, memory))), memory, tuple(_places(locations)))
+
+
+def with_verdicts(catalogue: Catalogue, index: Index, settings: Settings) -> Catalogue:
+    """The same, with what the index knows of how good the models' blended answers are."""
+    entries = (
+        replace(entry, verdict=verdict_of_file(index, entry.model.path, settings)) if entry.model.path else entry
+        for entry in catalogue.entries
+    )
+    return replace(catalogue, entries=tuple(entries))
 
 
 def _entry(model: ListedModel, settings: Settings, memory: "Memory") -> ModelEntry:

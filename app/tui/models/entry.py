@@ -16,6 +16,7 @@ from app.models.listed import ListedModel
 
 if TYPE_CHECKING:
     from app.models.fit import Fit, ModelFacts
+    from storage.values import GateVerdict
 
 
 class State(Enum):
@@ -36,6 +37,8 @@ class ModelEntry:
     fit: "Fit"
     loaded_as: Path | None = None
     """The path by which it is loaded, which may be another link to the same file; None: another model is."""
+    verdict: "GateVerdict | None" = None
+    """How good its blended answers are; None: it was not measured."""
 
     @property
     def key(self) -> str:

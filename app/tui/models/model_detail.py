@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from app.assistant.events import ModelFailed, ModelLoading, ModelReady
+from app.gate.words import standing_words
 from app.terminal import printable
 from app.tui.models.entry import ModelEntry, State
 from app.tui.models.row_text import MARKS, Row, fit_words, kv_size
@@ -96,8 +97,14 @@ def _answering_lines(entry: ModelEntry, settings: "Settings", *, is_loaded: bool
         yield Content("Its parts are installed; they are joined to one file when it is used first.")
     elif facts.blendable:
         yield Content("Blended: what was steeped is loaded, and a few tokens are computed again.")
+        yield _gate_line(entry, settings)
     else:
         yield Content(f"Exact only, since {facts.reason}: passages are read for each question.")
+
+
+def _gate_line(entry: ModelEntry, settings: "Settings") -> Content:
+    """How good its blended answers are, and what the user made of that."""
+    return Content(f"Gate: {standing_words(settings, entry.verdict)}.")
 
 
 def _need(entry: ModelEntry, settings: "Settings") -> str:

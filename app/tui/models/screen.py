@@ -21,8 +21,9 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input, OptionList, Static
 from textual.worker import Worker, get_current_worker
 
-from app.assistant.events import ModelFailed, ModelReady
+from app.assistant.events import ModelFailed, ModelReady, UpkeepTold
 from app.errors import AppError, DownloadStopped, message_of
+from app.gate.events import GateMeasured
 from app.tui.dialogs.confirm import ConfirmDialog
 from app.tui.dialogs.text_dialog import TextDialog
 from app.tui.library.filter_input import FilterInput
@@ -30,7 +31,7 @@ from app.tui.messages import AssistantTold
 from app.tui.models.arrival import Arrival
 from app.tui.models.arrival_line import ArrivalLine
 from app.tui.models.aside import aside
-from app.tui.models.catalogue import Catalogue, read_catalogue
+from app.tui.models.catalogue import Catalogue, read_catalogue, with_verdicts
 from app.tui.models.entry import ModelEntry, State, key_of
 from app.tui.models.filter_input import ModelFilter
 from app.tui.models.hub_name import HubName, complaint_about, hub_name
@@ -42,6 +43,7 @@ from app.tui.opening import open_document
 from app.tui.widgets.notice import Notice
 from app.tui.widgets.title_bar import TitleBar
 from app.wording import counted, size
+from storage.errors import StorageError
 
 if TYPE_CHECKING:
     from app.models.hub import Hub
@@ -134,6 +136,8 @@ class ModelsScreen(Screen[None]):
                 self._note_ready(message.event)
             case ModelFailed():
                 self._note_failure(message.event)
+            case UpkeepTold(GateMeasured()) if self._in_front.is_set():
+                self._read()
             case _:
                 pass
 
@@ -145,8 +149,16 @@ class ModelsScreen(Screen[None]):
         model, assistant = self.steep.model, self.steep.assistant
         loaded = model.path if isinstance(model, ModelReady) else None
         reading = partial(read_catalogue, assistant.locations, assistant.settings, loaded)
-        self.catalogue = await aside(reading, "steep-models")
+        self.catalogue = await self._with_verdicts(await aside(reading, "steep-models"))
         self._show_catalogue(self.catalogue)
+
+    async def _with_verdicts(self, catalogue: Catalogue) -> Catalogue:
+        """What is known of the models besides, if the index can be read."""
+        try:
+            return await self.steep.look(lambda parts: with_verdicts(catalogue, parts.index, parts.settings))
+        except StorageError as error:
+            self._complain(error)
+            return catalogue
 
     def _show_catalogue(self, catalogue: Catalogue) -> None:
         num_answering = sum(entry.can_answer for entry in catalogue.entries)

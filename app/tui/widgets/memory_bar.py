@@ -15,6 +15,7 @@ from textual.geometry import Size
 from textual.widget import Widget
 
 from app.conversations.account import Account
+from app.gate.words import account_words
 from app.wording import counted, duration
 
 _SHORTEST_BAR, _LONGEST_BAR = 10, 30
@@ -115,7 +116,9 @@ def _time_words(account: Account) -> list[Content]:
         words.append(f"{timing.tokens_per_s:.0f} tokens/s")
     if account.num_history_tokens:
         words.append(f"{counted(account.num_history_tokens, 'token')} of earlier turns read again")
-    if account.mode == "exact":
+    if account.gate:
+        words.append(account_words(account.gate, account.mode))
+    elif account.mode == "exact":
         words.append("exact")
     return [Content(word) for word in words]
 

@@ -38,6 +38,7 @@ def use_home(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STEEP_HOME", str(program.home))
     monkeypatch.setenv("STEEP_MODEL", str(program.model))
     monkeypatch.setenv("STEEP_THREADS", "1")
+    monkeypatch.setenv("STEEP_GATE", "false")
     monkeypatch.setenv("STEEP_MAX_ANSWER_TOKENS", "12")
     monkeypatch.setenv("STEEP_CONTEXT_TOKENS", "512")
 

@@ -15,6 +15,7 @@ from app.assistant.events import AnswerFinished, ModelReady, Trouble
 from app.assistant.lookup import Lookup
 from app.assistant.prefetch import Prefetch, likely_states, warm
 from app.assistant.question import Asked
+from app.gate.verdicts import course_of
 from app.shelf import StoreShelf
 from app.wiring import Engine, Parts, engine_of, open_parts
 from storage.content_key import state_key
@@ -62,7 +63,8 @@ def draft(text: str, *scope: Path, conversation_id: int | None = None, ordinal: 
 
 def wanted_by(question: str, parts: Parts, engine: Engine) -> list[StateFile]:
     """The files that an answer to the question looks for and finds."""
-    request = request_of(question, find(question, parts, engine, None), parts.settings)
+    found = find(question, parts, engine, None)
+    request = request_of(question, found, parts.settings, course_of(parts, engine))
     first_position = len(engine.ready.frame.preamble)
     keys = [(state_key(engine.fingerprint, first_position, chunk.token_ids), chunk) for chunk in request.chunks]
     found = [parts.store.find(key, chunk.token_ids) for key, chunk in keys]

@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 
 from app.assistant.events import ModelReady, Trouble, UpkeepTold, WatchingElsewhere, WatchingHere
+from app.gate.events import GateMeasured, GateTrouble, GateUnderWay
 from app.indexer import FileSeen
 from app.search.dense import Embedded
 from app.steeper import ChunkSteeped, SteepingTrouble
 from app.tui.activity import Activity
 from app.upkeep import Resting, Standing, SweepDone, UpkeepEvent
 from storage.values import Backlog
+from tests.app.gate.test_course import BLENDS
 
 PATH = Path("/a.md")
 
@@ -86,3 +88,20 @@ def test_trouble_is_marked_until_it_is_over(activity: Activity):
     assert str(activity) == "! trouble · steeping 1 %"
     activity.note(ModelReady("m", PATH, "f", 1, True, "", 1.0))
     assert str(activity) == "steeping 1 %"
+
+
+def test_a_model_that_is_measured_tells_how_far_that_is(activity: Activity):
+    """Steeping waits meanwhile."""
+    assert note(activity, left(1000), GateUnderWay(30, 120)) == "measuring the model 25 %"
+    assert note(activity, Resting("a question is being answered")) == "measuring the model 25 %, rests"
+    assert note(activity, Resting(None), GateMeasured("m.gguf", BLENDS)) == "steeping 0 %"
+
+
+def test_a_model_that_could_not_be_measured_is_trouble(activity: Activity):
+    assert note(activity, GateUnderWay(1, 2), GateTrouble("it refused")) == "! trouble"
+
+
+def test_another_model_is_not_the_one_that_was_being_measured(activity: Activity):
+    note(activity, GateUnderWay(1, 2))
+    activity.note(ModelReady("m", PATH, "f", 1, True, "", 1.0))
+    assert str(activity) == ""

@@ -10,6 +10,7 @@ from app.models.listed import ListedModel
 from app.tui.models.entry import ModelEntry
 from app.tui.models.model_detail import detail_text
 from app.tui.models.row_text import Row
+from tests.app.gate.test_course import BLENDS
 from tests.app.tui.models.model_entries import FACTS, SETTINGS, embedding_entry, entry
 from tests.app.tui.models.models_pilot import TOO_LARGE, ready
 
@@ -28,6 +29,7 @@ def test_all_numbers_of_a_model_are_told():
         "qwen",
         f"✓ fits: needs 1.1 GB of the 9.0 GB of RAM that are free. {takes}",
         "Blended: what was steeped is loaded, and a few tokens are computed again.",
+        "Gate: not measured; steep doctor --model.",
         "qwen2 · 0.5B Q4_K_M · 491 MB · context of 32,768 tokens · from steep",
         "/models/qwen.gguf",
     ]
@@ -58,6 +60,11 @@ def test_why_a_model_failed_is_told_once():
     failed = ModelFailed("qwen", "It is damaged.")
     assert detail(entry(), says=failed, reason="It is damaged.").count("It is damaged.") == 1
     assert "! It is damaged." in detail(entry(), reason="It is damaged.")
+
+
+def test_a_measured_model_tells_what_its_blended_answers_are_worth():
+    text = detail(replace(entry(), verdict=BLENDS))
+    assert "Gate: blends at 20 % (KL .08, agreement .93; bar .10, .90).\n" in text
 
 
 def test_a_model_that_cannot_be_blended_says_why():

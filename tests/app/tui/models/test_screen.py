@@ -2,17 +2,23 @@
 
 import os
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import gguf
 import pytest
 
-from app.assistant.events import AnswerFinished, AnswerStarted, ModelFailed, ModelLoading
+from app.assistant.events import AnswerFinished, AnswerStarted, ModelFailed, ModelLoading, UpkeepTold
+from app.gate.events import GateMeasured
+from app.gate.questions import GATE_VERSION
+from app.models.identity import model_identity
 from app.models.places import Source
 from app.tui.dialogs.confirm import ConfirmDialog
 from app.tui.models.nothing_found import NothingFound
 from app.tui.models.screen import ModelsScreen
+from app.wiring import Parts
 from storage.values import Conversation, Turn
+from tests.app.gate.test_course import BLENDS
 from tests.app.models.gguf_files import put_model
 from tests.app.tui.fake_assistant import FakeAssistant
 from tests.app.tui.models.models_pilot import TOO_LARGE, SeenModels, grow, ready, see_models
@@ -117,6 +123,24 @@ def test_the_cursor_stays_on_its_model_when_the_list_is_read_again(assistant: Fa
         assert seen.chosen == "b-1.5b-q8_0"
 
     see_models(assistant, scenario)
+
+
+def test_what_was_measured_of_a_model_is_shown_as_soon_as_it_is_known(assistant: FakeAssistant, model: Path):
+    verdict = replace(BLENDS, version=GATE_VERSION)
+
+    def measure(parts: Parts) -> None:
+        parts.index.note_fingerprint(model_identity(model, parts.index), parts.settings.kv_type, "f" * 32)
+        parts.index.put_gate_verdict("f" * 32, parts.settings.strategy, verdict)
+
+    async def scenario(seen: SeenModels) -> None:
+        assert "Gate: not measured" in seen.detail
+        assistant.now(measure)
+        assistant.tell(UpkeepTold(GateMeasured(model.name, verdict)))
+        await seen.until(lambda: "Gate: blends at 20 % (KL .08, agreement .93;" in " ".join(seen.detail.split()))
+        (told,) = seen.app._notifications
+        assert told.message == f"{model.name} blends at 20 % (KL .08, agreement .93; bar .10, .90)."
+
+    see_models(assistant, scenario, loaded=model)
 
 
 # --- choosing one

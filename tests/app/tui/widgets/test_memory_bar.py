@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.conversations.account import Account, Source, Timing
+from app.gate.account import GateAccount, Standing
 from app.tui.widgets.memory_bar import cells_of, memory_lines
 
 SOURCE = Source(
@@ -52,6 +53,14 @@ def test_origins_that_there_were_none_of_are_left_out() -> None:
     bar, times = lines(exact)
     assert bar == f"{'░' * 30}  ░ computed 2,178"
     assert times == "first token 0 ms · exact"
+
+
+def test_what_the_gate_says_of_it_stands_behind_the_times() -> None:
+    gate = GateAccount(Standing.BLEND, 0.15, 0.08, 0.93)
+    assert lines(replace(BLENDED, gate=gate), 120)[-1].endswith("42 tokens/s · blended at 15 % (KL .08, agreement .93)")
+    held_back = GateAccount(Standing.EXACT, 0.5, 0.31, 0.7)
+    words = lines(Account("exact", "model", gate=held_back))[-1]
+    assert words == "first token 0 ms · exact only (KL .31, agreement .70 at 50 %)"
 
 
 def test_an_unknown_cold_time_is_left_out_and_one_that_is_no_longer_boasts_of_nothing() -> None:

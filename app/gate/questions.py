@@ -1,0 +1,26 @@
+"""The questions that the gate asks every model: our own, bundled with the program."""
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.requests import GateQuestion
+
+GATE_VERSION = 1
+"""Raised when the questions, their context, the bar or the ratios change: then every model is measured again."""
+
+_FILE = "questions.toml"
+
+
+@cache
+def gate_questions() -> "tuple[GateQuestion, ...]":
+    """In their order; imports the engine."""
+    from engine.requests import GateQuestion
+
+    written = tomllib.loads(files("app.gate").joinpath(_FILE).read_text("utf-8"))
+    return tuple(
+        GateQuestion(each["text"], tuple(passage.strip() for passage in each["passages"]))
+        for each in written["question"]
+    )

@@ -160,7 +160,8 @@ class Schedule:
         if self._plan is None or now_ms - self._planned_at_ms > _PLAN_MS:
             self._planned_at_ms = now_ms
             left = [self._left(i) for i in range(self.num_placed, len(self._chunks))]
-            self._plan = plan(left, self.rates(now_ms), self._work)
+            has_begun = self.num_chosen_tokens > 0
+            self._plan = plan(left, self.rates(now_ms), self._work, has_begun=has_begun)
         return self._plan
 
     def _left(self, i: int) -> ChunkToPlace:

@@ -345,7 +345,7 @@ def test_a_state_that_is_computed_while_nobody_reads_it_frees_its_memory_at_once
     first, last = Source(0, front), Source(1, back)
     loading = load([first, last], num_threads=1)
     wait_until(lambda: first.num_readers == 1)
-    monkeypatch.setattr("engine.schedule.plan", lambda *_: LoadPlan(1, 0.0))
+    monkeypatch.setattr("engine.schedule.plan", lambda *_, **__: LoadPlan(1, 0.0))
     monkeypatch.setattr("engine.schedule._PLAN_MS", 0.0)
     front.set()
     wait_until(lambda: last.num_readers == 1)

@@ -154,7 +154,7 @@ def test_the_ratio_is_of_what_was_not_computed(session: Session, shelf: SlowShel
 def test_the_ratio_is_not_of_what_was_computed_by_choice(
     session: Session, shelf: SlowShelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def first_only(left: Sequence[ChunkToPlace], *_: object) -> LoadPlan:
+    def first_only(left: Sequence[ChunkToPlace], *_: object, **__: object) -> LoadPlan:
         return LoadPlan(int(len(left) == NUM_CHUNKS), 0.0)
 
     monkeypatch.setattr("engine.schedule.plan", first_only)

@@ -301,11 +301,22 @@ def seen(assistant: FakeAssistant, show: Show, size: tuple[int, int], look: str,
         for field in app.screen.query("Input, TextArea"):
             assert isinstance(field, Input | TextArea)
             field.cursor_blink = False
-        await pilot.pause()
-        pictures.append(app.export_screenshot())
+        pictures.append(await _still(app, pilot))
 
     piloted(app, walk, size)
     return pictures[0]
+
+
+async def _still(app: SteepApp, pilot: Pilot[None]) -> str:
+    """A picture of what does not change any more: behind a dialog, the screen below may still be filling."""
+    before = ""
+    for _ in range(100):
+        await pilot.pause(0.1)
+        picture = app.export_screenshot()
+        if picture == before:
+            return picture
+        before = picture
+    raise AssertionError("the screen does not come to rest")
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -25,7 +25,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from engine import bindings
+from engine import bindings, kv_state
 from engine.bindings import FloatArray, TokenRun
 from engine.blend import Blend, BlendTools
 from engine.buffers import pageable
@@ -185,12 +185,10 @@ class Gate(Owner):
             self._steep(chunk.token_ids)
         self._context.clear()
         prompt = (*self._frame.preamble, *(t for chunk in case.chunks for t in chunk.token_ids), *case.question)
-        self._prefill(prompt)
         answer: list[int] = []
-        logits = [self._context.logits()]
+        logits = [self._compute(prompt, 0)]
         while not self._append(answer, logits[-1]):
-            self._compute(TokenRun(answer[-1:], len(prompt) + len(answer) - 1, Context.SEQUENCE, want_logits=True))
-            logits.append(self._context.logits())
+            logits.append(self._compute(answer[-1:], len(prompt) + len(answer) - 1))
         self._did(case.num_tokens)
         return _Exact(case, tuple(answer), Distributions.of(np.stack(logits)))
 
@@ -206,20 +204,10 @@ class Gate(Owner):
         answer.append(int(logits.argmax()))
         return len(answer) >= MAX_ANSWER_TOKENS or self._frame.vocabulary.ends_answer(answer[-1])
 
-    def _prefill(self, token_ids: Sequence[int]) -> None:
-        step = self._context.options.batch_tokens
-        for start in range(0, len(token_ids), step):
-            last = start + step >= len(token_ids)
-            self._compute(TokenRun(token_ids[start : start + step], start, Context.SEQUENCE, want_logits=last))
-
-    def _compute(self, run: TokenRun) -> None:
-        """One batch behind what is there."""
-
-        def decode() -> None:
-            self._context.forget(Context.SEQUENCE, run.first_position)  # what a batch that was broken off has left
-            self._context.decode([run])
-
-        self._unbroken(decode)
+    def _compute(self, token_ids: Sequence[int], first_position: int) -> FloatArray:
+        """Behind what is there; the logits of the last token."""
+        kv_state.prefill(self._context, token_ids, first_position, self._give_way, want_logits=True)
+        return self._context.logits()
 
     # --- blended answers
 

@@ -26,7 +26,7 @@ GiveWay = Callable[[], None]
 def encode_preamble(context: Context, token_ids: Sequence[int], give_way: GiveWay | None = None) -> bytearray:
     """The state of the preamble, computed from an empty cache; leaves the cache empty. `give_way`: see below."""
     context.clear()
-    _prefill(context, token_ids, 0, give_way)
+    prefill(context, token_ids, 0, give_way)
     blob = bindings.get_sequence_state(context.handle, Context.SEQUENCE)
     context.clear()
     return blob
@@ -47,20 +47,29 @@ def encode_chunk(
     """
     context.clear()
     load(context, preamble, Context.SEQUENCE)
-    _prefill(context, token_ids, num_preamble_tokens, give_way)
+    prefill(context, token_ids, num_preamble_tokens, give_way)
     context.forget(Context.SEQUENCE, 0, num_preamble_tokens)
     blob = bindings.get_sequence_state(context.handle, Context.SEQUENCE)
     context.clear()
     return blob
 
 
-def _prefill(context: Context, token_ids: Sequence[int], first_position: int, give_way: GiveWay | None) -> None:
+def prefill(
+    context: Context,
+    token_ids: Sequence[int],
+    first_position: int,
+    give_way: GiveWay | None,
+    *,
+    want_logits: bool = False,
+) -> None:
+    """Compute a run of the main sequence, with the logits of its last token if wanted. `give_way`: as above."""
     if give_way is None:
-        context.prefill(token_ids, first_position)
+        context.prefill(token_ids, first_position, want_logits=want_logits)
         return
     step = context.options.batch_tokens
     for start in range(0, len(token_ids), step):
-        run = TokenRun(token_ids[start : start + step], first_position + start, Context.SEQUENCE)
+        piece, is_last = token_ids[start : start + step], start + step >= len(token_ids)
+        run = TokenRun(piece, first_position + start, Context.SEQUENCE, want_logits=want_logits and is_last)
         give_way()
         while not _finished(context, run):
             give_way()

@@ -9,6 +9,7 @@ in the last layers alone would have to begin from hidden states, which a graph o
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -210,10 +211,10 @@ def front_first(specimen: Specimen, num: int) -> None:
     specimen.recompute(take_best(specimen, ranks))
 
 
-def redrafted(specimen: Specimen, first_share: float = 0.4, layers: Layers = scored_layers) -> None:
+def redrafted(specimen: Specimen, first_share: float = 0.4) -> None:
     """A first part by question attention; then an answer is drafted over the context as it is by then, and what its
     tokens and the question attend to gets the rest."""
-    scored, budget = layers(specimen.num_layers), specimen.budget
+    scored, budget = scored_layers(specimen.num_layers), specimen.budget
     specimen.budget = first_share * budget
     attention_only(specimen, middle_third)
     specimen.budget = budget
@@ -526,6 +527,9 @@ FIXED: Mapping[str, Treat] = {
 _CHEAP = _ours(layers=to_two_thirds, factor=1.5)
 """What ours costs least with."""
 
+_DRAFTED = partial(attention_only, num_drafted=8)
+"""Attention alone, of the question and of an answer that is drafted."""
+
 RATED: Mapping[str, Treat] = {
     # baselines
     "random": random_tokens,
@@ -550,13 +554,13 @@ RATED: Mapping[str, Treat] = {
     "ours-linear": _ours(exponent=1.0),
     "ours-runs-3": _ours(pool=3),
     "ours-runs-5": _ours(pool=5),
-    "attention": partial(attention_only, layers=scored_layers),
+    "attention": attention_only,
     "attention-middle": partial(attention_only, layers=middle_third),
-    "attention-highest": partial(attention_only, layers=scored_layers, highest=True),
+    "attention-highest": partial(attention_only, highest=True),
     "attention-value": attention_times_value,
     "attention-offline": attention_times_offline_deviation,
     # what the answer would look at
-    "draft-8-attention": partial(attention_only, layers=scored_layers, num_drafted=8),
+    "draft-8-attention": _DRAFTED,
     "redraft-8": redrafted,
     "draft-4": _ours(num_drafted=4, factor=1.5),
     "draft-8": _ours(num_drafted=8, factor=1.5),
@@ -604,8 +608,9 @@ RATED: Mapping[str, Treat] = {
     "mean-filled-4-attention": over_states(partial(attention_only, layers=to_two_thirds), *FILLED_APART),
     "filled-256-attention": over_states(partial(attention_only, layers=middle_third), filled(_FILLER_TOKENS)),
     "filled-256-draft-8": over_states(_ours(num_drafted=8, factor=1.5), filled(_FILLER_TOKENS)),
-    "filled-256-attention-all": over_states(partial(attention_only, layers=scored_layers), filled(_FILLER_TOKENS)),
-    **{f"filled-{num}-attention-all": over_states(attention_only, filled(num)) for num in (32, 64, 128, 512, 1024)},
+    **{
+        f"filled-{num}-attention-all": over_states(attention_only, filled(num)) for num in (32, 64, 128, 256, 512, 1024)
+    },
     **{f"throughout-{num}-attention": over_states(attention_only, filled(num, even_first=True)) for num in (256, 512)},
     **{
         f"throughout-256-front-{num}": over_states(
@@ -614,11 +619,9 @@ RATED: Mapping[str, Treat] = {
         for num in (16, 64, 256)
     },
     "throughout-mean-4-attention": over_states(
-        attention_only, *(filled(_FILLER_TOKENS, start, even_first=True) for start in range(0, 1024, _FILLER_TOKENS))
+        attention_only, *(replace(each, even_first=True) for each in FILLED_APART)
     ),
-    "throughout-256-draft-8": over_states(
-        partial(attention_only, num_drafted=8), filled(_FILLER_TOKENS, even_first=True)
-    ),
+    "throughout-256-draft-8": over_states(_DRAFTED, filled(_FILLER_TOKENS, even_first=True)),
     "filled-256-attention-every": over_states(partial(attention_only, layers=all_layers), filled(_FILLER_TOKENS)),
     "filled-256-attention-upper": over_states(partial(attention_only, layers=upper_half), filled(_FILLER_TOKENS)),
     "filled-256-attention-last": over_states(partial(attention_only, layers=last_third), filled(_FILLER_TOKENS)),
@@ -631,15 +634,11 @@ RATED: Mapping[str, Treat] = {
     "mean-filled-4-draft-8-upper": over_states(
         partial(attention_only, layers=upper_half, num_drafted=8), *FILLED_APART
     ),
-    "filled-256-draft-8-attention": over_states(
-        partial(attention_only, layers=scored_layers, num_drafted=8), filled(_FILLER_TOKENS)
-    ),
+    "filled-256-draft-8-attention": over_states(_DRAFTED, filled(_FILLER_TOKENS)),
     "filled-256-redraft-8": over_states(redrafted, filled(_FILLER_TOKENS)),
     "mean-filled-2-draft-8": over_states(_ours(num_drafted=8, factor=1.5), *FILLED_APART[:2]),
     "mean-filled-4-draft-8": over_states(_ours(num_drafted=8, factor=1.5), *FILLED_APART),
-    "mean-filled-4-draft-8-attention": over_states(
-        partial(attention_only, layers=scored_layers, num_drafted=8), *FILLED_APART
-    ),
+    "mean-filled-4-draft-8-attention": over_states(_DRAFTED, *FILLED_APART),
     "mean-filled-4-middle": over_states(partial(attention_only, layers=middle_third), *FILLED_APART),
     "mean-filled-4-redraft-8": over_states(redrafted, *FILLED_APART),
     "filled-256-epic": over_states(first_tokens, filled(_FILLER_TOKENS)),

@@ -172,20 +172,33 @@ def test_questions_are_answered_during_it_and_change_none_of_its_numbers(
 
 
 def test_chunks_are_steeped_during_it_and_change_none_of_its_numbers(
-    tiny_model: Path, undisturbed: Sequence[GateTrial]
+    tiny_model: Path, undisturbed: Sequence[GateTrial], monkeypatch: pytest.MonkeyPatch
 ):
+    ended = list[str]()
+    for name in ("gate", "steep"):
+        monkeypatch.setattr(Session, name, _noted(getattr(Session, name), name, ended))
     events: list[GateEvent] = []
     shelf = MemoryShelf()
     with runtime_of(tiny_model, shelf) as runtime:
         runtime.wait_ready()
         for number, event in enumerate(runtime.gate(AT_A_HALF)):
             events.append(event)
-            if number < 5:
+            if number < 3:
                 *_, done = runtime.steep(SteepRequest((ContextChunk(number, (40 + number,) * 9),)))
                 assert isinstance(done, SteepDone)
                 assert done.num_encoded_tokens == 9
-    assert len(shelf.blobs) == 6  # with the preamble's
+    assert ended == [*["steep"] * 3, "gate"]
+    assert len(shelf.blobs) == 4  # with the preamble's
     assert [event for event in events if isinstance(event, GateTrial)] == undisturbed
+
+
+def _noted(method: Callable[..., object], name: str, ended: list[str]) -> Callable[..., object]:
+    def noted(*arguments: object, **options: object) -> object:
+        result = method(*arguments, **options)
+        ended.append(name)
+        return result
+
+    return noted
 
 
 BREAKS = frozenset({2, 3, 10, 25, 40, 60, 61, 75, 90, 100})

@@ -72,13 +72,19 @@ class StartPage(Vertical):
         yield Static(_KEYS, classes="start-keys")
 
     async def show(self, beginning: Beginning) -> None:
-        """What there is now; nothing once the app is being closed."""
+        """What there is now; nothing once the app is being closed. Questions that stay keep the focus."""
         if not self.query("#start-documents"):
             return
-        self.query_one("#start-documents", Static).update(Content(_documents_line(beginning)))
-        await self.query(Button).remove()
-        buttons = [_Suggestion(question) for question in beginning.questions]
-        await self.mount(*buttons, after=self.query_one("#start-documents"))
+        documents = self.query_one("#start-documents", Static)
+        documents.update(Content(_documents_line(beginning)))
+        shown = self.query(_Suggestion)
+        if tuple(each.question for each in shown) == beginning.questions:
+            return
+        # Both begin before either is awaited: the page can be taken down meanwhile, and nothing is looked up after that.
+        removed = shown.remove()
+        mounted = self.mount(*map(_Suggestion, beginning.questions), after=documents)
+        await removed
+        await mounted
 
     def on_button_pressed(self, message: Button.Pressed) -> None:
         message.stop()

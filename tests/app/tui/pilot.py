@@ -16,7 +16,11 @@ def piloted(app: App, scenario: Callable[[Pilot], Awaitable[None]], size: tuple[
     async def run() -> None:
         async with app.run_test(size=size) as pilot:
             await pilot.pause()
-            await scenario(pilot)
+            try:
+                await scenario(pilot)
+            finally:
+                # As an app that is quit does first; `run_test` takes the screens from under workers that still run.
+                app.workers.cancel_all()
 
     asyncio.run(run())
 

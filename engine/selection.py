@@ -5,7 +5,7 @@ Recomputing a few tokens exactly repairs most of it, if they are the right ones.
 counted (the question's pass over the stale cache, layers 0 and 1 of a shortlist, an answer that was drafted): mean KL
 to full prefill, agreement of the most probable tokens, the share of a prefill's work. Qwen2.5-Coder-1.5B Q4_K_M, f16,
 MuSiQue, all 50 questions × 10 passages (each one chunk), one H200, `tests/check_quality.py`; brackets: bootstrap 95 %
-of the paired difference of KL to the default. Names in quotes are those of `engine.treatments`.
+of the paired difference of KL to the default. Names in quotes are those of `engine.quality.treatments`.
 
                                                    15 %                             5 %
     question attention, every 2nd layer from n/3   .170 / .848   the default        .307 / .798
@@ -30,7 +30,7 @@ What else was tried at 15 %, in place of the default's .170:
 * Exact rows for the recomputed tokens (an oracle) with deviation: .188 against .202. So what recomputing them over
   stale neighbours loses is not much: the rows that nobody recomputes are what is wrong.
 * *Filled* states, encoded behind 256 tokens of other text: **.103 / .895**, paired −.067 [−.129, −.023] (5 %: .209 /
-  .821), as good behind encyclopedia articles on other subjects (.098) as behind texts of our own (`engine.filler`),
+  .821), as good behind encyclopedia articles on other subjects (.098) as behind texts of our own (`quality.filler`),
   .117 behind one long narrative. On 40 to 44 of the questions, where the default has .167: behind 128, 512, 1,024
   tokens .106, .094, .091; the mean of four such states .086 / .887; scored from the half of the layers up .088, from
   two thirds .100; by the last 8 tokens of the question .131, the maximum over its tokens .098, times the length of

@@ -1,8 +1,8 @@
 """`steep bench quality`: how close blended answers come to full prefill, by treatment and by how much work it may do.
 
 The data is a JSON list of `{"question", "answers", "ctxs": [{"title", "text"}]}` (MuSiQue as CacheBlend's authors
-prepared it); nothing of the user's is touched, chunks are encoded in memory. `engine.quality` says what is measured,
-`engine.treatments` what can be tried, `engine.specimen` what counts as work.
+prepared it); nothing of the user's is touched, chunks are encoded in memory. In `engine.quality`, `comparison` says
+what is measured, `treatments` what can be tried, `specimen` what counts as work.
 
 With a file of results, every measurement is a line of JSON there as soon as it is made, behind a first line that says
 what is measured; a run that was broken off goes on where that file ends. Intervals hold 95 of 100 bootstrap means over
@@ -28,8 +28,8 @@ from app.wording import counted
 
 if TYPE_CHECKING:
     from engine.prompt import PromptFrame
-    from engine.quality import Comparison, Measurement, Trial
-    from engine.specimen import Case
+    from engine.quality.comparison import Comparison, Measurement, Trial
+    from engine.quality.specimen import Case
 
 DEFAULT_TREATMENTS = "full,reuse,epic,cacheblend-v,prophet,ours"
 DEFAULT_RATIOS = "0.05,0.15"
@@ -116,8 +116,8 @@ def passages_of(entry: Mapping[str, Any]) -> list[str]:
 
 
 def _trials(wish: Wish) -> "list[Trial]":
-    from engine.quality import Order, trials
-    from engine.treatments import TREATMENTS
+    from engine.quality.comparison import Order, trials
+    from engine.quality.treatments import TREATMENTS
 
     if wish.order not in list(Order):
         raise WrongUse(f"there is no order {wish.order!r}; there are {', '.join(Order)}")
@@ -140,12 +140,12 @@ def _opened(
     model_path: Path, settings: Settings, entries: Sequence[Mapping[str, Any]], wish: Wish
 ) -> "Iterator[tuple[Comparison, list[Case]]]":
     """A context with room for the longest question, on this thread."""
-    from engine.filler import FILLER
     from engine.model import Context, ContextOptions, Model
     from engine.prompt import frame_of
-    from engine.quality import Comparison, Order, case_of, cells_for
+    from engine.quality.comparison import Comparison, Order, case_of, cells_for
+    from engine.quality.filler import FILLER
+    from engine.quality.treatments import LONGEST_FILLER_TOKENS
     from engine.self_check import graph_blendability, key_rotation, model_blendability
-    from engine.treatments import LONGEST_FILLER_TOKENS
     from engine.vocabulary import Vocabulary
 
     with Model(model_path, gpu_layers=settings.gpu_layers) as model:
@@ -222,7 +222,7 @@ class _Results:
 
 
 def _read_results(path: Path, head: Mapping[str, object]) -> "list[Measurement]":
-    from engine.quality import Measurement
+    from engine.quality.comparison import Measurement
 
     if not path.exists() or not path.stat().st_size:
         return []
@@ -245,7 +245,7 @@ def _read_results(path: Path, head: Mapping[str, object]) -> "list[Measurement]"
 
 def rows_of(measured: "Sequence[Measurement]") -> list[Row]:
     """One row for each treatment and ratio, in the order in which they were tried first."""
-    from engine.treatments import DEFAULT
+    from engine.quality.treatments import DEFAULT
 
     by_trial: dict[tuple[str, float], dict[int, Measurement]] = {}
     for each in measured:

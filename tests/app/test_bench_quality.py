@@ -8,7 +8,7 @@ import pytest
 
 from app.commands.bench_quality import passages_of, read_entries, rows_of, table
 from app.errors import WrongUse
-from engine.quality import Measurement
+from engine.quality.comparison import Measurement
 from tests.app.program import Program
 
 ENTRIES: list[dict[str, Any]] = [

@@ -10,10 +10,10 @@ import pytest
 from engine import scoring
 from engine.model import Context, ContextOptions, Model
 from engine.prompt import PromptFrame, frame_of
-from engine.quality import Comparison, Measurement, Order, Trial, case_of, cells_for, trials, word_f1
+from engine.quality.comparison import Comparison, Measurement, Order, Trial, case_of, cells_for, trials, word_f1
+from engine.quality.specimen import Case, Specimen, StateKind
+from engine.quality.treatments import FIXED, RATED, TREATMENTS, pooled
 from engine.selection import scored_layers
-from engine.specimen import Case, Specimen, StateKind
-from engine.treatments import FIXED, RATED, TREATMENTS, pooled
 from engine.vocabulary import Vocabulary
 
 PASSAGES = (

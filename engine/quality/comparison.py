@@ -25,9 +25,9 @@ from engine.divergence import Distributions
 from engine.kv_layout import KvLayout
 from engine.model import Context
 from engine.prompt import PromptFrame
+from engine.quality.specimen import Case, Specimen
+from engine.quality.treatments import FIXED, FULL, TREATMENTS
 from engine.selection import scored_layers
-from engine.specimen import Case, Specimen
-from engine.treatments import FIXED, FULL, TREATMENTS
 
 MAX_ANSWER_TOKENS = 32
 INSTRUCTIONS = "Answer directly. Do NOT repeat the question. The answer should be within 5 words."
@@ -86,7 +86,7 @@ class Measurement:
     """Word overlap of the blended answer's first line with the best of the right answers."""
     full_f1: float
     work: float
-    """Equivalent tokens over the tokens of all chunks (`engine.specimen` says what counts)."""
+    """Equivalent tokens over the tokens of all chunks (`engine.quality.specimen` says what counts)."""
     recomputed: float
     """Share of tokens that were recomputed."""
     num_tokens: int

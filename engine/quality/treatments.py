@@ -18,9 +18,9 @@ import numpy.typing as npt
 
 from engine.bindings import FloatArray, IntArray, llama
 from engine.errors import RedirectFailed
+from engine.quality.specimen import PLAIN, BoolArray, Specimen, StateKind, Treat
 from engine.rotation import Rotation, rotation_of
 from engine.selection import best, scored_layers
-from engine.specimen import PLAIN, BoolArray, Specimen, StateKind, Treat
 
 _FILLER_TOKENS = 256
 """Tokens of other text that chunks are encoded behind, unless said."""

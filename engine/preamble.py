@@ -24,17 +24,20 @@ DOCUMENTS_OPENING = "Documents:\n\n"
 QUESTION_OPENING = "Answer from the documents above.\nQuestion: "
 
 _EXAMPLE_DOCUMENTS = (
-    "Harbour Notes\n\n"
-    "The ferry between the two shores of the bay has run since 1911. At first it carried milk, mail and the few people "
-    "who worked in the salt sheds; cars came later, on a deck of oak planks. The winter timetable has six crossings a "
-    "day, the summer one fourteen. A new pier of concrete replaced the wooden one after the storm of 1953.\n\n"
-    "Pump, model 12\n\n"
-    "Before cleaning, switch the pump off and pull the plug. Unscrew the cover, take out the filter and rinse it under "
-    "running water. If the red lamp still blinks, press reset for three seconds. Replace the seal every two years.\n\n"
+    "Cloud Stitch\n\n"
+    "Cloud Stitch is a board game for two to five players, designed by Orla Venn and published in 2011. Players lay "
+    "hexagonal tiles to form weather fronts; whoever closes the longest front scores. A game takes about forty "
+    "minutes. A second edition with wooden tiles followed in 2016 and won a prize for the best game of the year.\n\n"
+    "Moss garden, care\n\n"
+    "Water the moss in the early morning, with rain water if there is any. Remove leaves by hand, since a rake tears "
+    "the cushions. In dry weeks, shade them with a linen cloth. Bare patches close by themselves within two "
+    "summers.\n\n"
 )
+"""About nothing that anybody will ask for, so that no answer comes from here."""
+
 _EXAMPLE_TURNS = (
-    ("How many crossings does the ferry have in summer?", "Fourteen a day."),
-    ("Who built the pump?", "The documents do not say who built the pump."),
+    ("How long does a game of Cloud Stitch take?", "About forty minutes."),
+    ("Who planted the moss garden?", "The documents do not say who planted the moss garden."),
 )
 
 _LARGEST_SHARE = 12

@@ -25,14 +25,14 @@ def test_the_example_is_a_conversation_as_it_would_have_been(path: Path) -> None
         vocabulary = Vocabulary(model)
         frame = frame_of(model, vocabulary)
         text = "".join(vocabulary.special_text(token_id) for token_id in frame.preamble)
-        asked = frame.question("Who built the pump?")
-        answered = vocabulary.tokens_of("The documents do not say who built the pump.")
+        asked = frame.question("Who planted the moss garden?")
+        answered = vocabulary.tokens_of("The documents do not say who planted the moss garden.")
         last = asked + answered + frame.next_turn(with_documents=True)
 
     assert frame.preamble[-len(last) :] == last
     assert text.count(SYSTEM_TEXT) == 1
     assert text.count("Documents:") == 2
-    assert text.index("Harbour") < text.index("Fourteen a day.") < text.index("Who built")
+    assert text.index("Orla Venn") < text.index("About forty minutes.") < text.index("Who planted")
 
 
 def test_a_model_with_a_small_window_does_without(path: Path) -> None:

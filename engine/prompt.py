@@ -54,12 +54,12 @@ class PromptFrame:
         return self.vocabulary.tokens_of(_NOT_SHOWN)
 
 
-def frame_of(model: Model, vocabulary: Vocabulary) -> PromptFrame:
-    """Build the frame from the model's own chat template."""
+def frame_of(model: Model, vocabulary: Vocabulary, *, with_example: bool = True) -> PromptFrame:
+    """Build the frame from the model's own chat template. Without the example: for measuring what it is worth."""
     turn = turn_frame(model.metadata.get(_TEMPLATE_KEY), vocabulary.template_names, SYSTEM_TEXT)
     return PromptFrame(
         vocabulary,
-        preamble_of(vocabulary, turn, model.num_trained_positions),
+        preamble_of(vocabulary, turn, model.num_trained_positions if with_example else 0),
         answer_opening=vocabulary.tokens_of_template(turn.after),
         turn_break=vocabulary.tokens_of_template(turn.between),
     )

@@ -62,6 +62,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_MODEL_VARIABLE = "STEEP_MODEL"
+
 _logger = logging.getLogger(__name__)
 
 
@@ -121,6 +123,7 @@ class SteepApp(App[None], inherit_bindings=False):
         """Seconds since 1970, for ages."""
         self.is_answering = False
         """Whether an answer is being made."""
+        self._chosen_model: Path | None = None
         self._streams = streams
         self._activity = Activity()
         self._loop_of_ui: asyncio.AbstractEventLoop | None = None
@@ -185,9 +188,7 @@ class SteepApp(App[None], inherit_bindings=False):
     def _note(self, event: AssistantEvent) -> None:
         match event:
             case ModelLoading() | ModelReady() | ModelFailed():
-                self.model = event
-                if isinstance(event, ModelFailed):
-                    self._offer_way_on(event)
+                self._note_model(event)
             case WatchingHere() | WatchingElsewhere():
                 self.watches_here = isinstance(event, WatchingHere)
             case AnswerStarted() | AnswerFinished() | AnswerFailed():
@@ -204,6 +205,31 @@ class SteepApp(App[None], inherit_bindings=False):
                 pass
         self._activity.note(event)
         self.activity = str(self._activity)
+
+    def use_model(self, path: Path) -> None:
+        """Answer with it from now on; the next time, too, once it was ready."""
+        self._chosen_model = path
+        self.assistant.use_model(path)
+
+    def _note_model(self, event: ModelLoading | ModelReady | ModelFailed) -> None:
+        self.model = event
+        if isinstance(event, ModelFailed):
+            self._offer_way_on(event)
+        elif isinstance(event, ModelReady) and event.path == self._chosen_model:
+            self._chosen_model = None
+            self._remember_model(event)
+
+    @work(thread=True, exclusive=True, group="model")
+    def _remember_model(self, ready: ModelReady) -> None:
+        from app.tui.models.remembering import remember_model
+
+        try:
+            remember_model(self.assistant.locations, ready.path)
+        except (AppError, OSError) as error:
+            self.call_from_thread(self.notify, message_of(error), severity="error", markup=False)
+            return
+        later = f"next time {_MODEL_VARIABLE} decides" if os.environ.get(_MODEL_VARIABLE) else "and next time"
+        self.call_from_thread(self.notify, f"{ready.name} answers now, {later}.", markup=False)
 
     async def look(self, work: "Callable[[Parts], T]") -> T:
         """Run something short on the index and wait for it without blocking the screen; raises what it raises."""

@@ -7,7 +7,6 @@ while another screen is in front, and ends with the app.
 """
 
 import asyncio
-import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, cast
@@ -50,11 +49,9 @@ if TYPE_CHECKING:
     from app.models.repository import HubFile, Offer
     from app.tui.app import SteepApp
 
-_MODEL_VARIABLE = "STEEP_MODEL"
-
 
 class Chosen(NamedTuple):
-    """The model that somebody chose; it is remembered when it is ready."""
+    """The model that somebody chose here, and that is not ready yet."""
 
     name: str
     path: Path
@@ -235,7 +232,7 @@ class ModelsScreen(Screen[None]):
         if path:
             self._failures.pop(key_of(path), None)
             self._chosen = Chosen(entry.model.name, path)
-            self.steep.assistant.use_model(path)
+            self.steep.use_model(path)
 
     def _doubts(self, entry: ModelEntry) -> list[str]:
         """What speaks against using it, as sentences."""
@@ -269,7 +266,6 @@ class ModelsScreen(Screen[None]):
         self._failures.pop(key_of(ready.path), None)
         if self._chosen and ready.path == self._chosen.path:
             self._chosen = None
-            self._remember(ready)
         self._read()
 
     def _note_failure(self, failed: ModelFailed) -> None:
@@ -278,18 +274,6 @@ class ModelsScreen(Screen[None]):
             self._failures[key_of(self._chosen.path)] = failed.reason
             self._chosen = None
         self._read()
-
-    @work(exclusive=True, group="models.remember")
-    async def _remember(self, ready: ModelReady) -> None:
-        from app.tui.models.remembering import remember_model
-
-        try:
-            await aside(partial(remember_model, self.steep.assistant.locations, ready.path), "steep-remember")
-        except (AppError, OSError) as error:
-            self._complain(error)
-            return
-        later = f"next time {_MODEL_VARIABLE} decides" if os.environ.get(_MODEL_VARIABLE) else "and next time"
-        self._say(f"{ready.name} answers now, {later}.")
 
     # --- downloading one
 

@@ -42,6 +42,10 @@ def remembered(assistant: FakeAssistant) -> object:
     return tomllib.loads(file.read_text()).get("model") if file.exists() else None
 
 
+def toasts(seen: SeenModels) -> list[str]:
+    return [each.message for each in seen.app._notifications]
+
+
 # --- the list
 
 
@@ -156,7 +160,7 @@ def test_enter_uses_the_model_and_it_is_remembered_once_it_is_ready(assistant: F
         assert remembered(assistant) is None
         assistant.tell(ready(other))
         await seen.until(lambda: seen.lines[0].startswith("● b-1.5b"))
-        await seen.until(lambda: seen.notice == "b-1.5b-q8_0 answers now, and next time.")
+        await seen.until(lambda: toasts(seen) == ["b-1.5b-q8_0 answers now, and next time."])
         assert remembered(assistant) == "b-1.5b-q8_0"
 
     see_models(assistant, scenario, loaded=model)
@@ -170,7 +174,7 @@ def test_a_variable_that_decides_the_next_time_is_told(
     async def scenario(seen: SeenModels) -> None:
         await seen.press("enter")
         assistant.tell(ready(model))
-        await seen.until(lambda: seen.notice == "a-0.5b-q4_k_m answers now, next time STEEP_MODEL decides.")
+        await seen.until(lambda: toasts(seen) == ["a-0.5b-q4_k_m answers now, next time STEEP_MODEL decides."])
 
     see_models(assistant, scenario)
 

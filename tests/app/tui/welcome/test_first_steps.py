@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,10 @@ def test_a_model_that_is_there_can_be_used_at_once(assistant: FakeAssistant):
         await seen.choose("model", "Use tiny")
         await seen.until(lambda: assistant.all_asked("use_model"))
         assert assistant.all_asked("use_model") == [{"path": path}]
+        config_file = assistant.locations.config_file
+        assert not config_file.exists()
+        assistant.tell(replace(READY, name="tiny", path=path))
+        await seen.until(lambda: config_file.exists() and 'model = "tiny"' in config_file.read_text())
 
     see_first_steps(assistant, scenario)
 

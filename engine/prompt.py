@@ -1,19 +1,25 @@
 """The prompt's parts as tokens: `preamble · chunk … chunk · question · opening of the answer`, then turn by turn.
 
-The preamble (`engine.preamble`) is the same for all questions, so that chunks encoded behind it stay valid; what varies
-(the question, the user's own instructions) comes at the end. A conversation goes on behind the answer: `turn break ·
-"Documents:" and the new chunks, if there are any · question · opening of the answer`. Documents, questions and answers
-are tokenized as untrusted text.
+The preamble is the same for every question, so that chunks encoded behind it stay valid; everything that varies
+(the question, the user's own instructions) comes at the end. Change its text here and every chunk state is stale:
+the preamble's tokens are part of the fingerprint. A conversation goes on behind the answer: `turn break · "Documents:"
+and the new chunks, if there are any · question · opening of the answer`. Documents, questions and answers are tokenized
+as untrusted text.
 """
 
 from dataclasses import dataclass
 
 from engine.chat_template import turn_frame
 from engine.model import Model
-from engine.preamble import DOCUMENTS_OPENING, QUESTION_OPENING, SYSTEM_TEXT, preamble_of
 from engine.vocabulary import Vocabulary
 
+SYSTEM_TEXT = (
+    "You answer questions about the user's documents. Use only what the documents say. "
+    "Answer briefly. If the documents do not contain the answer, say that they do not."
+)
+_DOCUMENTS_OPENING = "Documents:\n\n"
 _CHUNK_END = "\n\n"
+_QUESTION_OPENING = "Answer from the documents above.\nQuestion: "
 _PAST_QUESTION_OPENING = "Question: "
 _NOT_SHOWN = "(Those of earlier questions are not shown.)\n\n"
 
@@ -37,11 +43,11 @@ class PromptFrame:
     def question(self, text: str, instructions: str = "") -> tuple[int, ...]:
         """The tokens that follow the chunks."""
         wish = f"\n{instructions.strip()}" if instructions.strip() else ""
-        return self.vocabulary.tokens_of(f"{QUESTION_OPENING}{text.strip()}{wish}") + self.answer_opening
+        return self.vocabulary.tokens_of(f"{_QUESTION_OPENING}{text.strip()}{wish}") + self.answer_opening
 
     def next_turn(self, *, with_documents: bool) -> tuple[int, ...]:
         """The tokens between an answer and what comes next: the turn's documents, or its question at once."""
-        return self.turn_break + (self.vocabulary.tokens_of(DOCUMENTS_OPENING) if with_documents else ())
+        return self.turn_break + (self.vocabulary.tokens_of(_DOCUMENTS_OPENING) if with_documents else ())
 
     def past_turn(self, question: str, answer: str) -> tuple[int, ...]:
         """The tokens of a turn that is read again as text, without its documents."""
@@ -54,12 +60,16 @@ class PromptFrame:
         return self.vocabulary.tokens_of(_NOT_SHOWN)
 
 
-def frame_of(model: Model, vocabulary: Vocabulary, *, with_example: bool = True) -> PromptFrame:
-    """Build the frame from the model's own chat template. Without the example: for measuring what it is worth."""
+def frame_of(model: Model, vocabulary: Vocabulary) -> PromptFrame:
+    """Build the frame from the model's own chat template."""
     turn = turn_frame(model.metadata.get(_TEMPLATE_KEY), vocabulary.template_names, SYSTEM_TEXT)
+    preamble = vocabulary.tokens_of_template(turn.before) + vocabulary.tokens_of(_DOCUMENTS_OPENING)
+    begin = vocabulary.begin_token
+    if begin is not None and preamble[:1] != (begin,):
+        preamble = (begin, *preamble)
     return PromptFrame(
         vocabulary,
-        preamble_of(vocabulary, turn, model.num_trained_positions if with_example else 0),
+        preamble,
         answer_opening=vocabulary.tokens_of_template(turn.after),
         turn_break=vocabulary.tokens_of_template(turn.between),
     )

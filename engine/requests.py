@@ -91,7 +91,7 @@ GATE_BAR = QualityBar(max_kl=0.10, min_agreement=0.90)
 """Up to a mean KL of .10 the answers' F1 stays within its own noise of that of a full prefill (50 questions over ten
 passages each, ratios of 5 to 50 %); nine of ten tokens are the same there. Sane: .05 to .2, .8 to .95."""
 
-GATE_CONTEXT_TOKENS = 2048
+GATE_CONTEXT_TOKENS = 1536
 """Blends are harder the longer the context: at 5 % a 0.5B model has a KL of .09 over 500 tokens (and would pass), but
 of .15 over 1,536, about what it has over real passages of 2,400. Sane: near the context that questions get, 1,000 to
 4,000; the exact answers take most of the time, 12 minutes for that model on one core."""

@@ -29,7 +29,7 @@ def main() -> None:
     entries = json.loads(options.data.read_text("utf-8"))
     done = _done(options.out)
     with Model(options.model, gpu_layers=options.gpu_layers) as model:
-        frame = frame_of(model, Vocabulary(model), with_example=not options.no_example)
+        frame = frame_of(model, Vocabulary(model))
         last = options.first + options.limit
         cases = [
             case_of(frame, entry["question"], entry["answers"], _texts(entry, options.passages), options.chunk_tokens)
@@ -90,7 +90,6 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--ratios", default="0.05,0.15")
     parser.add_argument("--filler", type=Path, help="text to encode chunks behind; else that of engine.quality.filler")
     parser.add_argument("--preamble-filler", type=int, default=0, help="so many tokens of it in the prompt itself")
-    parser.add_argument("--no-example", action="store_true", help="without the worked example in front")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--limit", type=int, default=50)
     parser.add_argument("--passages", type=int, default=10)

@@ -67,7 +67,7 @@ def settings_for(num_states: float) -> Settings:
 
 
 def admitted(room: Room, chunks: list[ContextChunk]) -> list[int]:
-    return [chunk.token_ids[0] for chunk in room.admit(chunks, MODEL, POSITION)]
+    return [chunk.token_ids[0] for chunk in room.admit(chunks, MODEL, (POSITION,))]
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ class TestSettling:
                 ContextChunk(stored.id, (int(stored.document_path.name),))
                 for stored in library.index.chunks_without_state(MODEL, 4)
             ]
-            chosen = room.admit(waiting, MODEL, POSITION)
+            chosen = room.admit(waiting, MODEL, (POSITION,))
             if not chosen:
                 break
             for chunk in chosen:

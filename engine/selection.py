@@ -36,9 +36,8 @@ What else was tried at 15 %, in place of the default's .170:
   two thirds .100; by the last 8 tokens of the question .131, the maximum over its tokens .098, times the length of
   the V rows .104. Deep layers matter: only up to two thirds, the mean of four has .159.
 * But all of that needs a first chunk that is exact, as its *plain* state is. With a filled state for it, too, the
-  gain is gone: .182 / .867 (5 %: .307; the mean of four .175). Recomputing the first 16 or 64 tokens of the context in
-  any case does not bring it back (SmolLM2-135M, 3 questions over four passages: .040 like without). So a chunk has two
-  states where `filler_tokens` says so, one for the first place and one for the others. By the gate (8 questions,
+  gain is gone: .182 / .867 (5 %: .307; the mean of four .175; the first tokens recomputed in any case,
+  "throughout-256-front-…": not measured on enough questions to tell). So a chunk has two states where `filler_tokens` says so, one for the first place and one for the others. By the gate (8 questions,
   contexts of 1,536 tokens) a 0.5B model then reaches the bar at **5 %** (KL .09, agreement .91) instead of 50 %,
   SmolLM2-135M at 30 % instead of nowhere (15 %: .06 / .89 instead of .12 / .82).
 * The 256 tokens in the prompt itself: .111 / .893 and an exact first chunk, but what full prefill answers gets worse

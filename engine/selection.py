@@ -37,9 +37,10 @@ What else was tried at 15 %, in place of the default's .170:
   the V rows .104. Deep layers matter: only up to two thirds, the mean of four has .159.
 * But all of that needs a first chunk that is exact, as its *plain* state is. With a filled state for it, too, the
   gain is gone: .182 / .867 (5 %: .307; the mean of four .175; the first tokens recomputed in any case,
-  "throughout-256-front-…": not measured on enough questions to tell). So a chunk has two states where `filler_tokens` says so, one for the first place and one for the others. By the gate (8 questions,
-  contexts of 1,536 tokens) a 0.5B model then reaches the bar at **5 %** (KL .09, agreement .91) instead of 50 %,
-  SmolLM2-135M at 30 % instead of nowhere (15 %: .06 / .89 instead of .12 / .82).
+  "throughout-256-front-…": not measured on enough questions to tell). So a chunk has two states (`engine.filler`), one
+  for the first place and one for the others. By the gate (8 questions, contexts of 1,536 tokens) a 0.5B model then
+  reaches the bar at **5 %** (KL .09, agreement .91) instead of 50 %, SmolLM2-135M at 30 % instead of nowhere (at 15 %
+  it has .06 / .89 instead of .12 / .82).
 * The 256 tokens in the prompt itself: .111 / .893 and an exact first chunk, but what full prefill answers gets worse
   (F1 .151 instead of .193, paired −.042 [−.099, +.005]). The same with 210 tokens that are of use, an example of two
   documents with a question that they answer and one that they do not: by the gate (`engine.gate`, contexts of 1,536

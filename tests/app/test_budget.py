@@ -96,6 +96,12 @@ class TestAdmission:
         library.steep(first)
         assert admitted(room, others) == [2, 3]
 
+    def test_of_two_states_per_chunk_both_need_room(self, library: Library):
+        first, *others = library.add(1, 2, 3, 4)
+        library.steep(first)
+        room = library.room(3.5)
+        assert [chunk.token_ids for chunk in room.admit(others, MODEL, (POSITION, POSITION + 256))] == [(2,)]
+
     def test_what_is_worth_less_makes_way_for_a_newcomer_and_the_log_says_so(
         self, library: Library, caplog: pytest.LogCaptureFixture
     ):

@@ -1,13 +1,17 @@
 """States behind a filler: two per chunk, and a blend that takes the one that fits the place."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from engine.bindings import FloatArray
+from engine.load_plan import ChunkToPlace
+from engine.loader import Loader, Loading
 from engine.model import ContextOptions
+from engine.ports import StateSource
 from engine.requests import AnswerDone, AnswerRequest, ContextChunk, GateDone, GateQuestion, GateRequest, Mode
 from engine.runtime import Runtime
 from engine.session import Session, SessionOptions
@@ -100,6 +104,31 @@ def test_one_state_serves_for_the_other(session: Session, shelf: MemoryShelf, go
     done = ask(session, ratio=0.5)
     assert not done.missing
     assert all(use.num_loaded + use.num_recomputed == use.num_tokens for use in done.uses)
+
+
+def test_loader_threads_read_whichever_there_is(
+    session: Session, shelf: MemoryShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steep_all(session)
+    plain, filled = len(session.frame.preamble), session.frame.first_positions[0]
+    del shelf.blobs[filled, chunks_of(session)[1].token_ids]
+    load, asked = Loader.load, list[tuple[bool, bool]]()
+
+    def noted(
+        loader: Loader,
+        chunks: Sequence[ChunkToPlace],
+        sources: Sequence[StateSource | None],
+        *rest: Any,
+        **options: Any,
+    ) -> Loading:
+        asked.extend((part.is_exact, source is not None) for part, source in zip(chunks, sources, strict=True))
+        return load(loader, chunks, sources, *rest, **options)
+
+    monkeypatch.setattr(Loader, "load", noted)
+    ask(session, ratio=0.5)
+    del shelf.blobs[plain, chunks_of(session)[0].token_ids]
+    ask(session, ratio=0.5)
+    assert asked == [(True, True), (False, True), (False, True), (False, True), (False, True), (False, True)]
 
 
 def test_a_damaged_state_makes_way_for_the_other(session: Session, shelf: MemoryShelf) -> None:

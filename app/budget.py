@@ -86,10 +86,9 @@ class Room:
         return budget_bytes(self._settings, self._states_dir, self.num_used_bytes)
 
     def admit(
-        self, chunks: "Sequence[ContextChunk]", fingerprint: str, first_positions: Sequence[int]
+        self, chunks: "Sequence[ContextChunk]", fingerprint: str, first_position: int
     ) -> "tuple[ContextChunk, ...]":
-        """The first of the chunks for whose states there is room, or was made: what is worth clearly less went. Each
-        chunk has a state for every first position.
+        """The first of the chunks for whose states there is room, or was made: what is worth clearly less went.
 
         Chunks come in the order of their worth. As many as fit; where room has to be made, a few at a time. None of
         them: there is no room for the first one, and `full_notice` says why.
@@ -101,12 +100,12 @@ class Room:
             return tuple(chunks[:1])  # its size tells that of the others
         admitted: list[ContextChunk] = []
         for chunk in chunks:
-            keys = [state_key(fingerprint, start, chunk.token_ids) for start in first_positions]
-            num_bytes = sum(self._num_new_bytes(key, len(chunk.token_ids), samples) for key in keys)
+            key = state_key(fingerprint, first_position, chunk.token_ids)
+            num_bytes = self._num_new_bytes(key, len(chunk.token_ids), samples)
             if num_bytes > num_free:
                 if admitted:
                     break
-                num_free += self._make_room_for(chunk.chunk_id, keys[0], len(chunk.token_ids), num_bytes, num_free)
+                num_free += self._make_room_for(chunk.chunk_id, key, len(chunk.token_ids), num_bytes, num_free)
             if num_bytes > num_free:
                 break
             num_free -= num_bytes

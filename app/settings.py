@@ -50,7 +50,6 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "threads": (0, 1024),
     "gpu_layers": (-1, 1 << 20),
     "pause_above_load": (0, 1),
-    "filler_tokens": (0, 1024),
     "seed": (0, (1 << 32) - 1),
 }
 
@@ -103,9 +102,6 @@ class Settings:
     """Layers to keep on the GPU; -1: all, where the native library was built for one."""
     kv_type: str = "f16"
     """Type of the K and V rows, in memory and on disk."""
-    filler_tokens: int = 0
-    """Above 0, each chunk is steeped twice, once behind so many tokens of other text: blended answers come closer to
-    exact ones (256 is plenty), for twice the time and disk. Changing it steeps all documents again."""
     batch_tokens: int = 512
     """Tokens that go through the model at once."""
     pause_on_battery: bool = False

@@ -156,7 +156,7 @@ class Steeper(Owner):
     def _admitted(self, room: Room, chunks: "tuple[ContextChunk, ...]") -> "tuple[ContextChunk, ...]":
         if not chunks:
             return ()
-        return room.admit(chunks, self._engine.fingerprint, self._engine.ready.frame.first_positions)
+        return room.admit(chunks, self._engine.fingerprint, len(self._engine.ready.frame.preamble))
 
     def _steep(self, chunks: "tuple[ContextChunk, ...]", paths: Mapping[int, Path], room: Room) -> None:
         from engine.errors import Cancelled, EngineError

@@ -124,7 +124,6 @@ def engine_of(
             kv_type=settings.kv_type,
         ),
         longest_chunk=min(_LONGEST_CHUNK * settings.chunk_tokens, num_cells),
-        num_filler_tokens=settings.filler_tokens,
     )
     with Runtime(options, open_shelf or shelf_opener(parts.locations, settings)) as runtime:
         ready = runtime.wait_ready()

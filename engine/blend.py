@@ -9,11 +9,11 @@
 Loader threads read from the start of 1 to the end of 2. A chunk is computed where it has no usable state, or where that
 is sooner than to wait for it (`engine.load_plan`); then its tokens are exact, and `ratio` is of the others.
 All of it goes behind what the cache holds already. Afterwards it holds the whole prompt, and there are logits for the
-answer's first token. A chunk that stands right behind the preamble is exact as loaded, if it was encoded in that very
-place (`PromptFrame.first_positions`). A chunk without a usable state is computed in place over what stands before it in
-the cache; a ratio that recomputes all stale tokens computes it once more, and is exact as far as what stood there
-before is. Where there is nothing to select, nothing is scored: the question's attention is then measured while the
-question is computed. Compute thread only.
+answer's first token. A chunk that stands right behind the preamble is exact as loaded: it was encoded in that very
+place. A chunk without a usable state is computed in place over what stands before it in the cache; a ratio that
+recomputes all stale tokens computes it once more, and is exact as far as what stood there before is. Where there is
+nothing to select, nothing is scored: the question's attention is then measured while the question is computed. Compute
+thread only.
 """
 
 import logging
@@ -31,7 +31,6 @@ from engine.load_plan import ChunkToPlace, Work
 from engine.loader import Loader, Loading
 from engine.model import Context
 from engine.ports import StateReader, StateSource
-from engine.prompt import PromptFrame
 from engine.requests import ContextChunk
 from engine.scoring import AttentionMeter
 from engine.selection import Scores
@@ -97,12 +96,12 @@ class Blend:
         self,
         context: Context,
         tools: BlendTools,
-        frame: PromptFrame,
+        preamble: tuple[int, ...],
         num_base_tokens: int,
         progress: Callable[[int], None],
     ) -> None:
         """`num_base_tokens` are in the cache already; `progress` gets the tokens in it as they become more."""
-        self._context, self._tools, self._frame = context, tools, frame
+        self._context, self._tools, self._preamble = context, tools, preamble
         self._progress = progress
         self._end = num_base_tokens
         self._report = BlendReport()
@@ -151,7 +150,7 @@ class Blend:
     def _place_preamble(self, lead: Sequence[Segment]) -> tuple[int, ...]:
         """Load the preamble, if it is to come; what of the lead is still to be computed."""
         rest = tuple(token_id for segment in lead for token_id in segment.token_ids)
-        preamble = self._frame.preamble
+        preamble = self._preamble
         if lead and lead[0].kind is Kind.PREAMBLE:
             started = perf_counter()
             state = self._fetch(0, preamble)
@@ -186,10 +185,10 @@ class Blend:
         position, parts, sources = self._first, list[ChunkToPlace](), list[StateSource | None]()
         for chunk in chunks:
             num_tokens = len(chunk.token_ids)
-            source, start = self._source(position, chunk.token_ids)
+            source = self._tools.shelf.find(len(self._preamble), chunk.token_ids)
             sources.append(source)
             num_bytes = source.num_bytes if source else None
-            parts.append(ChunkToPlace(position, num_tokens, num_bytes, is_exact=start == position))
+            parts.append(ChunkToPlace(position, num_tokens, num_bytes, is_exact=self._is_exact_at(position)))
             position += num_tokens
         loader, check_cancelled = self._tools.loader, self._context.check_cancelled
         return loader.load(parts, sources, work, check_cancelled, may_choose=may_choose)
@@ -199,32 +198,21 @@ class Blend:
             position, started = self._end, perf_counter()
             state = loading.next_state()
             if state is None and not loading.was_chosen:
-                state = self._state(position, chunk.token_ids)
+                state = self._fetch(len(self._preamble), chunk.token_ids)
                 if state is None:
                     self._report.missing.append(chunk)
             if state is not None:
-                self._merge(state, shift=position - state.start_position)
+                self._merge(state, shift=position - len(self._preamble))
             self._report.load_ms += _ms_since(started)
             if state is None:
                 self._compute(chunk.token_ids)
             loading.placed()
-            stale = state is not None and state.start_position != position
+            stale = state is not None and not self._is_exact_at(position)
             self._places.append(Place(chunk, position - self._first, state is not None, stale))
             self._progress(self._end)
 
-    def _source(self, position: int, token_ids: tuple[int, ...]) -> tuple[StateSource | None, int]:
-        """The best state for this place, unread, and where it begins."""
-        for start in self._frame.first_positions_at(position):
-            if source := self._tools.shelf.find(start, token_ids):
-                return source, start
-        return None, position
-
-    def _state(self, position: int, token_ids: tuple[int, ...]) -> ChunkState | None:
-        """The best state for this place that can be read."""
-        for start in self._frame.first_positions_at(position):
-            if state := self._fetch(start, token_ids):
-                return state
-        return None
+    def _is_exact_at(self, position: int) -> bool:
+        return position == len(self._preamble)
 
     def _fetch(self, first_position: int, token_ids: tuple[int, ...]) -> ChunkState | None:
         """What the shelf itself says: it removes what is no good."""

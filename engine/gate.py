@@ -74,8 +74,10 @@ class Steeping(NamedTuple):
 
     preamble: Buffer
     """The preamble's state, checked."""
-    encode: Callable[[int, TokenIds], bytearray]
-    """A checked state of these tokens, that begins at one of the frame's `first_positions`; gives way itself."""
+    first_position: int
+    """Of a chunk's state."""
+    encode: Callable[[TokenIds], bytearray]
+    """A checked state of these tokens; gives way itself."""
 
 
 class _Exact(NamedTuple):
@@ -133,9 +135,7 @@ def _spread(own: Sequence[TokenIds], others: Sequence[TokenIds]) -> Iterator[Tok
 
 def cells_for(cases: Sequence[GateCase], frame: PromptFrame, batch_tokens: int) -> int:
     """KV cells that measuring these needs: the longest prompt with its answer, and the scratch of a batch."""
-    longest_prompt = len(frame.preamble) + max(case.num_tokens for case in cases)
-    longest_chunk = max(len(chunk.token_ids) for case in cases for chunk in case.chunks)
-    return max(longest_prompt, frame.first_positions[0] + longest_chunk) + batch_tokens
+    return len(frame.preamble) + max(case.num_tokens for case in cases) + batch_tokens
 
 
 class Gate(Owner):
@@ -165,8 +165,7 @@ class Gate(Owner):
         """Emit progress and trials, return the verdict. Raises `Cancelled`, `DecodeFailed`, or `RedirectFailed` where
         the graph turns out not to be redirectable."""
         started = perf_counter()
-        chunks = {chunk.token_ids for case in cases for chunk in case.chunks}
-        self._num_left = _num_tokens(list(chunks)) * len(self._frame.first_positions)
+        self._num_left = _num_tokens(list({chunk.token_ids for case in cases for chunk in case.chunks}))
         self._num_left += sum(case.num_tokens for case in cases)
         self._num_left += sum(_work_at(ratio, case) for ratio in request.ratios for case in cases)
         answered = [self._prepared(case) for case in cases]
@@ -195,10 +194,10 @@ class Gate(Owner):
 
     def _steep(self, token_ids: TokenIds) -> None:
         """Several questions may share a passage."""
-        for start in self._frame.first_positions:
-            if self._shelf.find(start, token_ids) is None:
-                self._shelf.put(start, token_ids, self._steeping.encode(start, token_ids))
-                self._did(len(token_ids))
+        first_position = self._steeping.first_position
+        if self._shelf.find(first_position, token_ids) is None:
+            self._shelf.put(first_position, token_ids, self._steeping.encode(token_ids))
+            self._did(len(token_ids))
 
     def _append(self, answer: list[int], logits: FloatArray) -> bool:
         """Add the most probable token; whether the answer ends with it."""
@@ -229,7 +228,7 @@ class Gate(Owner):
         """The logits of a blend at each position of the exact answer: (answer tokens, vocabulary)."""
         context, case, preamble = self._context, exact.case, self._frame.preamble
         context.clear()
-        blend = Blend(context, self._tools, self._frame, 0, progress=lambda _num_done: None)
+        blend = Blend(context, self._tools, preamble, 0, progress=lambda _num_done: None)
         lead = (Segment(Kind.PREAMBLE, preamble),)
         report = blend.run(lead, case.chunks, case.question, ratio, strategy, may_choose=False)
         if report.missing:

@@ -10,7 +10,6 @@ as untrusted text.
 from dataclasses import dataclass
 
 from engine.chat_template import turn_frame
-from engine.filler import FILLER
 from engine.model import Model
 from engine.vocabulary import Vocabulary
 
@@ -36,20 +35,6 @@ class PromptFrame:
     answer_opening: tuple[int, ...]
     turn_break: tuple[int, ...]
     """What stands between an answer and the user's next text."""
-    filler: tuple[int, ...] = ()
-    """What stands between preamble and chunk when a chunk is encoded for other places than the first; never in a
-    prompt (`engine.filler`). Empty: chunks are encoded once."""
-
-    @property
-    def first_positions(self) -> tuple[int, ...]:
-        """Where the states of a chunk begin: behind the filler, for any place, and right behind the preamble, where it
-        is exact if it stands there. One and the same without a filler."""
-        plain = len(self.preamble)
-        return (plain + len(self.filler), plain) if self.filler else (plain,)
-
-    def first_positions_at(self, position: int) -> tuple[int, ...]:
-        """The same, the one whose rows are closest to those of a full prefill at this place first."""
-        return tuple(reversed(self.first_positions)) if position == len(self.preamble) else self.first_positions
 
     def chunk(self, text: str) -> tuple[int, ...]:
         """The tokens of a chunk; they depend on its text alone."""
@@ -75,7 +60,7 @@ class PromptFrame:
         return self.vocabulary.tokens_of(_NOT_SHOWN)
 
 
-def frame_of(model: Model, vocabulary: Vocabulary, num_filler_tokens: int = 0) -> PromptFrame:
+def frame_of(model: Model, vocabulary: Vocabulary) -> PromptFrame:
     """Build the frame from the model's own chat template."""
     turn = turn_frame(model.metadata.get(_TEMPLATE_KEY), vocabulary.template_names, SYSTEM_TEXT)
     preamble = vocabulary.tokens_of_template(turn.before) + vocabulary.tokens_of(_DOCUMENTS_OPENING)
@@ -87,5 +72,4 @@ def frame_of(model: Model, vocabulary: Vocabulary, num_filler_tokens: int = 0) -
         preamble,
         answer_opening=vocabulary.tokens_of_template(turn.after),
         turn_break=vocabulary.tokens_of_template(turn.between),
-        filler=vocabulary.tokens_of(FILLER)[:num_filler_tokens],
     )

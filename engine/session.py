@@ -72,10 +72,7 @@ class SessionOptions:
     context: ContextOptions
     gpu_layers: int = ALL_LAYERS
     longest_chunk: int = 1024
-    """Tokens of the longest chunk that can be steeped: the steeping context has room for it and what it is encoded
-    behind."""
-    num_filler_tokens: int = 0
-    """Above 0, each chunk is steeped twice: see `engine.filler`."""
+    """Tokens of the longest chunk that can be steeped: the steeping context has room for it and the preamble."""
 
 
 class Session(Owner):
@@ -85,7 +82,7 @@ class Session(Owner):
         started = perf_counter()
         with ExitStack() as stack:
             self.model = stack.enter_context(Model(options.model_path, gpu_layers=options.gpu_layers))
-            self.frame = frame_of(self.model, Vocabulary(self.model), options.num_filler_tokens)
+            self.frame = frame_of(self.model, Vocabulary(self.model))
             self.blendability, self.context = _context_for(self.model, options.context)
             stack.callback(lambda: self.context.close())
             self._steeping: Context | None = None
@@ -257,46 +254,42 @@ class Session(Owner):
     # --- steeping
 
     def steep(self, chunk: ContextChunk, give_way: GiveWay | None = None) -> Steeped:
-        """Encode and persist the states of one chunk that are not there; the states that they are encoded behind come
-        first, unless they are there.
+        """Encode and persist one chunk, unless its state is there; the preamble's state comes first if it is not.
 
         `give_way`: see `engine.kv_state`.
         """
-        num_tokens, num_bytes = len(chunk.token_ids), 0
-        for start in self.frame.first_positions if self._layout else ():
-            if not self._shelf.adopt(start, chunk.token_ids, chunk.chunk_id):
-                lead = self._lead_state(start, give_way)
-                blob = self._encoded(self._steeping_context(), lead, start, chunk.token_ids, give_way)
-                self._shelf.put(start, chunk.token_ids, blob, chunk.chunk_id)
-                num_bytes += len(blob)
-        return Steeped(chunk.chunk_id, num_tokens, num_bytes)
+        if self._layout is None:
+            return Steeped(chunk.chunk_id, len(chunk.token_ids), num_bytes=0)
+        position, token_ids = len(self.frame.preamble), chunk.token_ids
+        if self._shelf.adopt(position, token_ids, chunk.chunk_id):
+            return Steeped(chunk.chunk_id, len(token_ids), num_bytes=0)
+        preamble = self._preamble_state(self._layout, give_way)
+        blob = self._encoded(self._steeping_context(), preamble, token_ids, give_way)
+        self._shelf.put(position, token_ids, blob, chunk.chunk_id)
+        return Steeped(chunk.chunk_id, len(token_ids), num_bytes=len(blob))
 
     def _encoded(
-        self, context: Context, lead: Buffer, start: int, token_ids: tuple[int, ...], give_way: GiveWay | None
+        self, context: Context, preamble: Buffer, token_ids: tuple[int, ...], give_way: GiveWay | None
     ) -> bytearray:
-        """The state of a chunk behind what stands before `start`, checked."""
+        """The state of a chunk behind the preamble, checked."""
         assert self._layout is not None, "only a model that can be blended steeps"
-        blob = kv_state.encode_chunk(context, lead, start, token_ids, give_way)
-        kv_layout.check(blob, self._layout, start, len(token_ids))
+        position = len(self.frame.preamble)
+        blob = kv_state.encode_chunk(context, preamble, position, token_ids, give_way)
+        kv_layout.check(blob, self._layout, position, len(token_ids))
         return blob
 
-    def _lead_state(self, start: int, give_way: GiveWay | None) -> Buffer:
-        """What stands before `start`: the preamble, or the preamble and the filler."""
-        assert self._layout is not None, "only a model that can be blended steeps"
-        token_ids = self._lead(start)
-        state = kv_state.fetch(self._shelf, self._layout, 0, token_ids)
+    def _preamble_state(self, layout: KvLayout, give_way: GiveWay | None) -> Buffer:
+        token_ids = self.frame.preamble
+        state = kv_state.fetch(self._shelf, layout, 0, token_ids)
         if state is not None:
             return state.blob
         blob = kv_state.encode_preamble(self._steeping_context(), token_ids, give_way)
         self._shelf.put(0, token_ids, blob, None)
         return blob
 
-    def _lead(self, start: int) -> tuple[int, ...]:
-        return (self.frame.preamble + self.frame.filler)[:start]
-
     def _steeping_context(self) -> Context:
         if self._steeping is None:
-            self._steeping = self._context_behind(self.frame.first_positions[0] + self._longest_chunk)
+            self._steeping = self._context_behind(len(self.frame.preamble) + self._longest_chunk)
         return self._steeping
 
     def _context_behind(self, num_cells: int) -> Context:
@@ -317,13 +310,12 @@ class Session(Owner):
         assert layout is not None, f"{self._means.why_exact}: it needs no gate"
         cases = cases_of(frame, request, self.model.num_trained_positions)
         with self._context_for_measuring(cells_for(cases, frame, self._batch_tokens_behind)) as context:
-            starts = frame.first_positions
-            leads = {start: kv_state.encode_preamble(context, self._lead(start), give_way) for start in starts}
+            preamble = kv_state.encode_preamble(context, frame.preamble, give_way)
 
-            def encode(start: int, token_ids: tuple[int, ...]) -> bytearray:
-                return self._encoded(context, leads[start], start, token_ids, give_way)
+            def encode(token_ids: tuple[int, ...]) -> bytearray:
+                return self._encoded(context, preamble, token_ids, give_way)
 
-            steeping = Steeping(leads[len(frame.preamble)], encode)
+            steeping = Steeping(preamble, len(frame.preamble), encode)
             with Gate(context, layout, frame, steeping, give_way, emit) as gate:
                 return gate.run(cases, request)
 
@@ -392,7 +384,6 @@ def fingerprint_facts(model: Model, options: SessionOptions, frame: PromptFrame)
         "kv_type": options.context.kv_type,
         "flash_attention": True,
         "preamble": frame.preamble,
-        **({"filler": frame.filler} if frame.filler else {}),
         **rope,
     }
 

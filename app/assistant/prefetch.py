@@ -85,12 +85,9 @@ def likely_states(draft: Asked, parts: "Parts", engine: "Engine") -> "list[State
         return []
     found = passages_for(draft, turns_before(parts.index, draft), parts, engine, None)
     shelf = StoreShelf(parts.store, engine.fingerprint, parts.index, parts.settings, parts.locations)
-    position, states = len(engine.ready.frame.preamble), list["StateFile"]()
-    for chunk in found.chunks:
-        starts = engine.ready.frame.first_positions_at(position)
-        states += [state for start in starts[:1] if (state := shelf.find(start, chunk.token_ids))]
-        position += len(chunk.token_ids)
-    return states
+    first_position = len(engine.ready.frame.preamble)
+    states = (shelf.find(first_position, chunk.token_ids) for chunk in found.chunks)
+    return [state for state in states if state]
 
 
 def warm(files: "Sequence[StateFile]") -> None:

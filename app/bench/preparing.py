@@ -67,13 +67,13 @@ class Preparation:
 
     def _steeped_chunks(self, num_tokens: int) -> "list[ContextChunk]":
         """Chunks of the user's documents that have their states; those that had none are steeped now."""
-        engine, starts = self.engine, self.engine.ready.frame.first_positions
+        engine, position = self.engine, len(self.engine.ready.frame.preamble)
         chunks = own_chunks(
             self.parts.index, engine.ready.frame, self.options.question, engine.longest_chunk, num_tokens
         )
 
         def has_state(chunk: "ContextChunk") -> bool:
-            return all(find_state(self.parts.store, engine, start, chunk.token_ids) for start in starts)
+            return find_state(self.parts.store, engine, position, chunk.token_ids) is not None
 
         if missing := [chunk for chunk in chunks if not has_state(chunk)]:
             steep(self.parts, engine, missing, self.terminal)
@@ -88,9 +88,7 @@ class Preparation:
         chunks = tuple(dict.fromkeys(chunk for context in contexts for chunk in context.chunks))
         num_done, num_tokens = 0, sum(len(chunk.token_ids) for chunk in chunks)
         header = read_header(self.engine.model_path)
-        num_states = len(self.engine.ready.frame.first_positions)
-        num_bytes = num_states * num_tokens * kv_bytes_per_token(header, self.parts.settings.kv_type)
-        check_room(self.parts, num_bytes)
+        check_room(self.parts, num_tokens * kv_bytes_per_token(header, self.parts.settings.kv_type))
         with self.terminal.progress(f"Steeping {counted(len(chunks), 'chunk')}", "tokens") as show:
             for event in self.engine.runtime.steep(SteepRequest(chunks)):
                 if not isinstance(event, SteepDone):

@@ -51,7 +51,7 @@ def steep(parts: Parts, engine: Engine, chunks: "Sequence[ContextChunk]", termin
     try:
         with terminal.progress(f"Steeping {counted(len(chunks), 'chunk')}", "tokens") as show:
             while waiting := chunks[tally.num_chunks :]:
-                admitted = room.admit(waiting, engine.fingerprint, engine.ready.frame.first_positions)
+                admitted = room.admit(waiting, engine.fingerprint, len(engine.ready.frame.preamble))
                 if not admitted:
                     break
                 _steep_admitted(engine, admitted, room, tally, lambda: show(tally.num_done_tokens, total))

@@ -67,7 +67,7 @@ def settings_for(num_states: float) -> Settings:
 
 
 def admitted(room: Room, chunks: list[ContextChunk]) -> list[int]:
-    return [chunk.token_ids[0] for chunk in room.admit(chunks, MODEL, (POSITION,))]
+    return [chunk.token_ids[0] for chunk in room.admit(chunks, MODEL, POSITION)]
 
 
 @pytest.fixture
@@ -95,12 +95,6 @@ class TestAdmission:
         assert admitted(room, [first, *others]) == [1], "how much a state takes is not known before there is one"
         library.steep(first)
         assert admitted(room, others) == [2, 3]
-
-    def test_of_two_states_per_chunk_both_need_room(self, library: Library):
-        first, *others = library.add(1, 2, 3, 4)
-        library.steep(first)
-        room = library.room(3.5)
-        assert [chunk.token_ids for chunk in room.admit(others, MODEL, (POSITION, POSITION + 256))] == [(2,)]
 
     def test_what_is_worth_less_makes_way_for_a_newcomer_and_the_log_says_so(
         self, library: Library, caplog: pytest.LogCaptureFixture
@@ -200,7 +194,7 @@ class TestSettling:
                 ContextChunk(stored.id, (int(stored.document_path.name),))
                 for stored in library.index.chunks_without_state(MODEL, 4)
             ]
-            chosen = room.admit(waiting, MODEL, (POSITION,))
+            chosen = room.admit(waiting, MODEL, POSITION)
             if not chosen:
                 break
             for chunk in chosen:

@@ -91,9 +91,7 @@ def runtime(locations: Locations, index: Index) -> InstantRuntime:
 
 @pytest.fixture
 def engine(runtime: InstantRuntime) -> Engine:
-    frame = SimpleNamespace(
-        chunk=lambda text: tuple(range(len(text.split()))), preamble=(1, 2, 3), first_positions=(3,)
-    )
+    frame = SimpleNamespace(chunk=lambda text: tuple(range(len(text.split()))), preamble=(1, 2, 3))
     ready: Any = SimpleNamespace(frame=frame, blendability=SimpleNamespace(possible=True))
     stand_in: Any = runtime
     return Engine(stand_in, ready, Path("m.gguf"), FINGERPRINT, 100, LONGEST_CHUNK)

@@ -30,11 +30,11 @@ What else was tried at 15 %, in place of the default's .170:
 * Exact rows for the recomputed tokens (an oracle) with deviation: .188 against .202. So what recomputing them over
   stale neighbours loses is not much: the rows that nobody recomputes are what is wrong.
 * *Filled* states, encoded behind 256 tokens of other text: **.103 / .895**, paired −.067 [−.129, −.023] (5 %: .209 /
-  .821), as good behind encyclopedia articles on other subjects (.098) as behind texts of our own (`quality.filler`),
-  .117 behind one long narrative. On 40 to 44 of the questions, where the default has .167: behind 128, 512, 1,024
-  tokens .106, .094, .091; the mean of four such states .086 / .887; scored from the half of the layers up .088, from
-  two thirds .100; by the last 8 tokens of the question .131, the maximum over its tokens .098, times the length of
-  the V rows .104. Deep layers matter: only up to two thirds, the mean of four has .159.
+  .821), as good behind encyclopedia articles on other subjects (.098) as behind texts of our own
+  (`engine.quality.filler`), .117 behind one long narrative. On 40 to 44 of the questions, where the default has .167:
+  behind 128, 512, 1,024 tokens .106, .094, .091; the mean of four such states .086 / .887; scored from the half of the
+  layers up .088, from two thirds .100; by the last 8 tokens of the question .131, the maximum over its tokens .098,
+  times the length of the V rows .104. Deep layers matter: only up to two thirds, the mean of four has .159.
 * But all of that needs a first chunk that is exact, as its *plain* state is. With a filled state for it, too, the
   gain is gone: .182 / .867 (5 %: .307; the mean of four .175; the first tokens recomputed in any case,
   "throughout-256-front-…": not measured on enough questions to tell). A chunk would need two states, one for the first

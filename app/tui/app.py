@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
@@ -49,6 +50,7 @@ from app.tui.chat.screen import ChatScreen
 from app.tui.conversations.screen import ConversationsScreen
 from app.tui.library.screen import LibraryScreen
 from app.tui.messages import AssistantTold
+from app.tui.models.aside import aside
 from app.tui.models.screen import ModelsScreen
 from app.tui.palette import ActionProvider, ConversationProvider
 from app.tui.themes import OWN_THEMES
@@ -207,7 +209,7 @@ class SteepApp(App[None], inherit_bindings=False):
         self.activity = str(self._activity)
 
     def use_model(self, path: Path) -> None:
-        """Answer with it from now on; the next time, too, once it was ready."""
+        """Answer with it from now on; the next time, too, once it was ready. From any thread."""
         self._chosen_model = path
         self.assistant.use_model(path)
 
@@ -219,17 +221,17 @@ class SteepApp(App[None], inherit_bindings=False):
             self._chosen_model = None
             self._remember_model(event)
 
-    @work(thread=True, exclusive=True, group="model")
-    def _remember_model(self, ready: ModelReady) -> None:
+    @work(exclusive=True, group="model")
+    async def _remember_model(self, ready: ModelReady) -> None:
         from app.tui.models.remembering import remember_model
 
         try:
-            remember_model(self.assistant.locations, ready.path)
+            await aside(partial(remember_model, self.assistant.locations, ready.path), "steep-remember")
         except (AppError, OSError) as error:
-            self.call_from_thread(self.notify, message_of(error), severity="error", markup=False)
+            self.notify(message_of(error), severity="error", markup=False)
             return
         later = f"next time {_MODEL_VARIABLE} decides" if os.environ.get(_MODEL_VARIABLE) else "and next time"
-        self.call_from_thread(self.notify, f"{ready.name} answers now, {later}.", markup=False)
+        self.notify(f"{ready.name} answers now, {later}.", markup=False)
 
     async def look(self, work: "Callable[[Parts], T]") -> T:
         """Run something short on the index and wait for it without blocking the screen; raises what it raises."""

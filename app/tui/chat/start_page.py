@@ -80,7 +80,7 @@ class StartPage(Vertical):
         shown = self.query(_Suggestion)
         if tuple(each.question for each in shown) == beginning.questions:
             return
-        # Both begin before either is awaited: while it waits, the page can be taken down.
+        # Both begin before either is awaited: meanwhile the page can be taken down.
         removed = shown.remove()
         mounted = self.mount(*map(_Suggestion, beginning.questions), after=documents)
         await removed

@@ -245,7 +245,7 @@ class WelcomeScreen(Screen[None]):
         except (AppError, OSError) as error:
             self.steep.tell(ModelFailed("", message_of(error)))
             return
-        self.app.call_from_thread(self.steep.use_model, path)
+        self.steep.use_model(path)
 
     @on(Step.Chosen, "#folder")
     def _choose_folder(self, message: Step.Chosen) -> None:

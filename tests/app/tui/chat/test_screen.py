@@ -21,10 +21,10 @@ from app.assistant.events import (
 )
 from app.tui.chat.answer_view import AnswerView
 from app.tui.chat.passage_screen import PassageScreen
-from app.tui.chat.start_page import StartPage
+from app.tui.chat.start_page import Beginning, StartPage, _Suggestion
 from app.tui.dialogs.text_dialog import TextDialog
 from engine.requests import Memory
-from storage.values import Turn
+from storage.values import DocumentStage, Turn
 from tests.app.tui.chat.chat_pilot import ACCOUNT, SeenChat, put_passage, see_chat
 from tests.app.tui.fake_assistant import FakeAssistant
 
@@ -528,6 +528,24 @@ def test_suggested_questions_are_asked_at_a_press(assistant: FakeAssistant) -> N
         await seen.pilot.click("StartPage Button")
         await seen.until(lambda: assistant.all_asked("ask"))
         assert "Ferry" in str(assistant.all_asked("ask")[0]["question"])
+
+    see_chat(assistant, scenario)
+
+
+def test_suggested_questions_that_stay_keep_the_focus_and_others_replace_them(assistant: FakeAssistant) -> None:
+    put_passage(assistant)
+
+    async def scenario(seen: SeenChat) -> None:
+        page = seen.screen.query_one(StartPage)
+        await seen.until(lambda: page.query("Button"))
+        first = page.query("Button").first()
+        seen.screen.set_focus(first)
+        stages = dict.fromkeys(DocumentStage, 0) | {DocumentStage.STEEPED: 7}
+        await page.show(Beginning(stages, tuple(each.question for each in page.query(_Suggestion))))
+        assert seen.app.focused is first
+        assert "7 documents" in str(page.query_one("#start-documents", Static).content)
+        await page.show(Beginning(stages, ("Why?", "When?")))
+        assert [each.question for each in page.query(_Suggestion)] == ["Why?", "When?"]
 
     see_chat(assistant, scenario)
 

@@ -239,6 +239,15 @@ def attention_times_offline_deviation(specimen: Specimen) -> None:
     specimen.recompute(take_best(specimen, attention * np.sqrt(deviation)))
 
 
+def attention_times_context_dependence(specimen: Specimen, num_filler_tokens: int, exponent: float = 0.5) -> None:
+    """Over filled states: question attention × √(how far the token's rows are from those of its chunk's plain state,
+    which is there for the first place), all layers, measured when the chunk was steeped."""
+    specimen.lay(specimen.order, filled(num_filler_tokens))
+    deviation = specimen.offline_deviation(PLAIN)
+    attention = specimen.attention(upper_half(specimen.num_layers))
+    specimen.recompute(take_best(specimen, (attention * deviation**exponent).astype(np.float32)))
+
+
 def attention_times_spread(specimen: Specimen) -> None:
     """Over the mean of states behind four other texts: attention × √(how far that mean is from one of them)."""
     specimen.lay(specimen.order, *FILLED_APART)
@@ -618,12 +627,20 @@ RATED: Mapping[str, Treat] = {
         )
         for num in (16, 64, 256)
     },
+    **{
+        f"filled-{num}-attention-upper": over_states(partial(attention_only, layers=upper_half), filled(num))
+        for num in (256, 512, 1024)
+    },
+    **{
+        f"filled-{num}-offline-upper": partial(attention_times_context_dependence, num_filler_tokens=num)
+        for num in (256, 512)
+    },
+    "attention-upper": partial(attention_only, layers=upper_half),
     "throughout-mean-4-attention": over_states(
         attention_only, *(replace(each, even_first=True) for each in FILLED_APART)
     ),
     "throughout-256-draft-8": over_states(_DRAFTED, filled(_FILLER_TOKENS, even_first=True)),
     "filled-256-attention-every": over_states(partial(attention_only, layers=all_layers), filled(_FILLER_TOKENS)),
-    "filled-256-attention-upper": over_states(partial(attention_only, layers=upper_half), filled(_FILLER_TOKENS)),
     "filled-256-attention-last": over_states(partial(attention_only, layers=last_third), filled(_FILLER_TOKENS)),
     "filled-256-attention-80": over_states(partial(attention_only, layers=to_four_fifths), filled(_FILLER_TOKENS)),
     "filled-256-attention-8-tokens": over_states(partial(attention_only, last_tokens=8), filled(_FILLER_TOKENS)),

@@ -6,10 +6,11 @@ without a line in the log.
 
 A corpus larger than the budget is the usual case. Chunks come to be steeped in the order of their worth, so the store
 fills with what is worth most; from then on a chunk gets room only from states that are worth clearly less, and where
-there are none, steeping stops. What counts is what the files take, whether the index lists them or not: the folder is
-looked through at the beginning and now and then, what the index says of sizes is corrected, and rows whose files are
-gone are forgotten. For files that no row lists nothing is evicted, but nothing is added either; a chunk that finds its
-state among them takes no room.
+there are none, steeping stops. A chunk's second state, for the first place of a prompt (`engine.filler`), gets only
+what room is left, and goes before any other. What counts is what the files take, whether the index lists them or not:
+the folder is looked through at the beginning and now and then, what the index says of sizes is corrected, and rows
+whose files are gone are forgotten. For files that no row lists nothing is evicted, but nothing is added either; a chunk
+that finds its state among them takes no room.
 
 Two processes may make room at once, and evict a little more than was needed.
 """
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING
 from app.settings import Settings
 from app.wording import counted, size
 from storage.content_key import state_key
-from storage.eviction import GAIN, Eviction, evictions, least_worth, worth
+from storage.eviction import GAIN, Eviction, Speeds, evictions, least_worth, worth
 from storage.index import Index
 from storage.store import StateStore
 from storage.usage import correct, measure
@@ -72,8 +73,13 @@ def used_bytes(index: Index) -> int:
 class Room:
     """The room for states, as one thread sees it: that of its Index. See the module."""
 
-    def __init__(self, index: Index, store: StateStore, settings: Settings, states_dir: Path) -> None:
+    def __init__(
+        self, index: Index, store: StateStore, settings: Settings, states_dir: Path, fingerprints: Sequence[str] = ()
+    ) -> None:
+        """`fingerprints`: of the model that is used; states of all but the first are worth nothing where others want
+        their room."""
         self._index, self._store, self._settings, self._states_dir = index, store, settings, states_dir
+        self._fingerprints = fingerprints
         self._unlisted: dict[Path, int] = {}
         self._measured_at = -math.inf
 
@@ -95,7 +101,7 @@ class Room:
         """
         self._measure_now_and_then()
         num_free = self.num_budget_bytes - self.num_used_bytes
-        samples = self._index.some_sizes(fingerprint, _NUM_SAMPLES)
+        samples = self._samples(fingerprint)
         if not samples:
             return tuple(chunks[:1])  # its size tells that of the others
         admitted: list[ContextChunk] = []
@@ -115,7 +121,7 @@ class Room:
     def settle(self) -> None:
         """Evict what is too much, after something was added: its size is known only then, and others add as well."""
         num_used, budget = used_bytes(self._index), self.num_budget_bytes
-        chosen = _chosen(self._index, num_used - budget)
+        chosen = _chosen(self._index, num_used - budget, self._speeds())
         evict(self._store, chosen, f"states took more than the budget of {size(budget)}")
 
     def full_notice(self, num_waiting: int) -> str:
@@ -136,11 +142,21 @@ class Room:
         now, num_wanted = int(time.time()), num_bytes - num_free_bytes
         recency, is_pinned = self._index.recencies([chunk_id]).get(chunk_id, (0, False))
         newcomer = KeptState(key, "chunk", num_bytes, num_tokens, min(recency, now), 0)
-        below = math.inf if is_pinned else worth(newcomer, now, self._index.model_speeds()) / GAIN
-        chosen = _chosen(self._index, num_wanted, below)
+        speeds = self._speeds()
+        below = math.inf if is_pinned else worth(newcomer, now, speeds) / GAIN
+        chosen = _chosen(self._index, num_wanted, speeds, below)
         if sum(each.state.num_bytes for each in chosen) < num_wanted:
             return 0
         return evict(self._store, chosen, "a chunk that is worth more gets its room")
+
+    def _samples(self, fingerprint: str) -> list[tuple[int, int]]:
+        """Tokens and bytes of some states of a fingerprint, or else of another one of the model: they take the same."""
+        each = (self._index.some_sizes(name, _NUM_SAMPLES) for name in (fingerprint, *self._fingerprints))
+        return next(filter(None, each), [])
+
+    def _speeds(self) -> Speeds:
+        """Of the models; the states that are expendable count as computed in no time."""
+        return self._index.model_speeds() | dict.fromkeys(self._fingerprints[1:], math.inf)
 
     def _num_new_bytes(self, key: StateKey, num_tokens: int, samples: Sequence[tuple[int, int]]) -> int:
         """What a state will take at most; 0 where its file is there."""
@@ -166,8 +182,9 @@ def make_room(index: Index, store: StateStore, budget: int, memory: KeptState, c
     """
     own, num_own_bytes = _own_memory(index, conversation_id)
     num_bytes = used_bytes(index) + memory.num_bytes - num_own_bytes - budget
-    limit = math.nextafter(worth(memory, int(time.time()), index.model_speeds()), math.inf)
-    chosen = _chosen(index, num_bytes, limit, but_not=own)
+    speeds = index.model_speeds()
+    limit = math.nextafter(worth(memory, int(time.time()), speeds), math.inf)
+    chosen = _chosen(index, num_bytes, speeds, limit, but_not=own)
     if sum(each.state.num_bytes for each in chosen) < num_bytes:
         return f"it takes {size(memory.num_bytes)}, and states may take {size(budget)} of the disk (budget_gb)"
     evict(store, chosen, f"a conversation gets its room, within the budget of {size(budget)}")
@@ -188,7 +205,7 @@ def _own_memory(index: Index, conversation_id: int) -> tuple[StateKey | None, in
 
 
 def _chosen(
-    index: Index, num_bytes: int, below: float = math.inf, but_not: StateKey | None = None
+    index: Index, num_bytes: int, speeds: Speeds, below: float = math.inf, but_not: StateKey | None = None
 ) -> Sequence[Eviction]:
     """What goes to free so many bytes, of what is worth less than `below`; it may be less than that.
 
@@ -196,7 +213,7 @@ def _chosen(
     """
     if num_bytes <= 0:
         return ()
-    now, speeds, limit = int(time.time()), index.model_speeds(), _FIRST_LOOK
+    now, limit = int(time.time()), _FIRST_LOOK
     while True:
         states = index.coldest_states(limit)
         chosen = evictions((state for state in states if state.key != but_not), num_bytes, now, speeds, below)

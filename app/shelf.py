@@ -1,7 +1,7 @@
 """The engine's `StateShelf` over the store: names states by their content key. Compute thread only."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
@@ -22,10 +22,15 @@ class StoreShelf:
     """See `engine.ports.StateShelf`."""
 
     store: StateStore
-    fingerprint: str
+    fingerprints: Mapping[int, str]
+    """By the position of a state's first token; the first one is also that of all else."""
     index: Index
     settings: Settings
     locations: Locations
+
+    @property
+    def fingerprint(self) -> str:
+        return next(iter(self.fingerprints.values()))
 
     def get(self, first_position: int, token_ids: tuple[int, ...]) -> Lookup:
         role = "preamble" if first_position == 0 else "chunk"
@@ -68,7 +73,7 @@ class StoreShelf:
         state: tuple[tuple[int, ...], bytearray],
     ) -> str:
         token_ids, blob = state
-        memory = ChunkState(self._key(0, token_ids), token_ids, blob, 0)
+        memory = ChunkState(state_key(self.fingerprint, 0, token_ids), token_ids, blob, 0)
         budget = budget_bytes(self.settings, self.locations.states_dir, used_bytes(self.index))
         wanted = KeptState(
             memory.key, "conversation", num_file_bytes(memory), memory.num_tokens, int(time.time()), num_uses=1
@@ -81,18 +86,25 @@ class StoreShelf:
         self.store.let_go_of_conversation(conversation_id, reason)
 
     def _key(self, first_position: int, token_ids: tuple[int, ...]) -> StateKey:
-        return state_key(self.fingerprint, first_position, token_ids)
+        # What chunks are encoded behind goes with them: it ends where they begin.
+        fingerprint = self.fingerprints[first_position or len(token_ids)]
+        return state_key(fingerprint, first_position, token_ids)
 
 
 def shelf_opener(
     locations: Locations, settings: Settings
-) -> Callable[[FingerprintFacts], AbstractContextManager[StateShelf]]:
+) -> Callable[[Mapping[int, FingerprintFacts]], AbstractContextManager[StateShelf]]:
     """An `engine.ports.OpenShelf`: the compute thread gets an index connection of its own."""
 
     @contextmanager
-    def open_shelf(facts: FingerprintFacts) -> Iterator[StateShelf]:
+    def open_shelf(facts: Mapping[int, FingerprintFacts]) -> Iterator[StateShelf]:
         with Index(locations.index_file) as index:
             store = StateStore(locations.states_dir, index)
-            yield StoreShelf(store, fingerprint(facts), index, settings, locations)
+            yield StoreShelf(store, fingerprints_of(facts), index, settings, locations)
 
     return open_shelf
+
+
+def fingerprints_of(facts: Mapping[int, FingerprintFacts]) -> Mapping[int, str]:
+    """See `StoreShelf.fingerprints`."""
+    return {first_position: fingerprint(each) for first_position, each in facts.items()}

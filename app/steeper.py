@@ -5,7 +5,8 @@ and waits for the compute thread to encode them. `Steeper.wake` tells it that th
 arrives through `tell`, called on its thread: hand it on, do not work there.
 
 It steeps within the budget (`app.budget`): when that is full of what is worth as much, it says so once, and looks again
-when something has changed, and now and then.
+when something has changed, and now and then. A chunk's second state, for the first place of a prompt
+(`engine.filler`), comes when every chunk has its state for any place, and there is time.
 """
 
 import logging
@@ -28,7 +29,7 @@ from storage.store import StateStore
 from storage.values import StoredChunk
 
 if TYPE_CHECKING:
-    from engine.requests import ContextChunk, SteepDone, Steeped
+    from engine.requests import ContextChunk, SteepDone, Steeped, SteepRequest
     from engine.runtime import Job
 
 _NUM_CHUNKS = 4
@@ -65,9 +66,16 @@ class Steeper(Owner):
     """See the module. `wake` and `close` from any thread; does nothing where the model cannot be blended."""
 
     def __init__(
-        self, locations: Locations, settings: Settings, engine: Engine, tell: Callable[[SteeperEvent], None]
+        self,
+        locations: Locations,
+        settings: Settings,
+        engine: Engine,
+        tell: Callable[[SteeperEvent], None],
+        may_dawdle: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`may_dawdle`: whether there is time for states without which answers are as good, and a little later."""
         self._locations, self._settings, self._engine, self._tell = locations, settings, engine, tell
+        self._may_dawdle = may_dawdle
         self._unfit: set[int] = set()
         self._awake, self._ended = threading.Event(), threading.Event()
         self._lock = threading.Lock()  # guards _job
@@ -115,36 +123,47 @@ class Steeper(Owner):
         return None
 
     def _run(self) -> None:
+        from engine.requests import SteepRequest
+
         opened = self._opened_index()
         if opened is None:
             return
         with opened as index:
             states_dir = self._locations.states_dir
-            room = Room(index, StateStore(states_dir, index), self._settings, states_dir)
-            is_full = False
+            store = StateStore(states_dir, index)
+            room = Room(index, store, self._settings, states_dir, self._engine.all_fingerprints)
+            was_told = False
             while not self._ended.is_set():
                 try:
                     room.settle()  # the budget may be a smaller one than yesterday
-                    waiting = self._waiting(index)
+                    first_position, waiting = self._waiting(index)
                     fitting = self._fitting(waiting)
-                    admitted = self._admitted(room, fitting)
-                    if fitting and not admitted and not is_full:
-                        self._tell(
-                            SteepingTrouble(room.full_notice(index.backlog(self._engine.fingerprint).num_chunks))
-                        )
+                    admitted = self._admitted(room, fitting, first_position)
                     is_full = bool(fitting and not admitted)
-                    self._steep(admitted, {chunk.id: chunk.document_path for chunk in waiting}, room)
+                    # Without a state for the first place a question takes a little longer: nothing to be told of.
+                    is_told = is_full and self._engine.fingerprints[first_position] == self._engine.fingerprint
+                    if is_told and not was_told:
+                        num_waiting = index.backlog(self._engine.fingerprint).num_chunks
+                        self._tell(SteepingTrouble(room.full_notice(num_waiting)))
+                    was_told = is_told
+                    paths = {chunk.id: chunk.document_path for chunk in waiting}
+                    self._steep(SteepRequest(admitted, first_position), paths, room)
                 except StorageError as error:
                     self._tell(SteepingTrouble(str(error)))
                     self._ended.wait(_RETRY_SECONDS)
                     continue
                 if not waiting or is_full:
-                    self._awake.wait(_RETRY_SECONDS if is_full else None)
+                    self._awake.wait(_RETRY_SECONDS if is_full or not self._may_dawdle() else None)
                     self._awake.clear()
 
-    def _waiting(self, index: Index) -> list[StoredChunk]:
-        listed = index.chunks_without_state(self._engine.fingerprint, _NUM_CHUNKS + len(self._unfit))
-        return [chunk for chunk in listed if chunk.id not in self._unfit]
+    def _waiting(self, index: Index) -> tuple[int, list[StoredChunk]]:
+        """What is to be steeped next, and where the states are to begin."""
+        for first_position, fingerprint in self._engine.fingerprints.items():
+            if fingerprint == self._engine.fingerprint or self._may_dawdle():
+                listed = index.chunks_without_state(fingerprint, _NUM_CHUNKS + len(self._unfit))
+                if waiting := [chunk for chunk in listed if chunk.id not in self._unfit]:
+                    return first_position, waiting
+        return next(iter(self._engine.fingerprints)), []
 
     def _fitting(self, waiting: list[StoredChunk]) -> "tuple[ContextChunk, ...]":
         """Those that are not too long for the model."""
@@ -153,19 +172,21 @@ class Steeper(Owner):
         self._leave_out({chunk.chunk_id for chunk in chunks}.difference(chunk.chunk_id for chunk in fitting))
         return fitting
 
-    def _admitted(self, room: Room, chunks: "tuple[ContextChunk, ...]") -> "tuple[ContextChunk, ...]":
+    def _admitted(
+        self, room: Room, chunks: "tuple[ContextChunk, ...]", first_position: int
+    ) -> "tuple[ContextChunk, ...]":
         if not chunks:
             return ()
-        return room.admit(chunks, self._engine.fingerprint, len(self._engine.ready.frame.preamble))
+        return room.admit(chunks, self._engine.fingerprints[first_position], first_position)
 
-    def _steep(self, chunks: "tuple[ContextChunk, ...]", paths: Mapping[int, Path], room: Room) -> None:
+    def _steep(self, request: "SteepRequest", paths: Mapping[int, Path], room: Room) -> None:
         from engine.errors import Cancelled, EngineError
-        from engine.requests import Steeped, SteepRequest
+        from engine.requests import Steeped
 
         with self._lock:
-            if self._ended.is_set() or not chunks:
+            if self._ended.is_set() or not request.chunks:
                 return
-            self._job = self._engine.runtime.steep(SteepRequest(chunks))
+            self._job = self._engine.runtime.steep(request)
         try:
             with suppress(Cancelled):
                 for event in self._job:
@@ -173,7 +194,7 @@ class Steeper(Owner):
                         self._tell(ChunkSteeped(paths[event.chunk_id], event.num_tokens, event.num_bytes > 0))
                         room.settle()
         except EngineError as error:
-            self._leave_out({chunk.chunk_id for chunk in chunks})
+            self._leave_out({chunk.chunk_id for chunk in request.chunks})
             self._tell(SteepingTrouble(str(error)))
         finally:
             with self._lock:

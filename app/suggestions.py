@@ -105,7 +105,7 @@ def _title(document: "Document") -> str:
 def _steeped(parts: "Parts") -> set[Path]:
     from storage.values import DocumentStage
 
-    standings = parts.index.standings(None)
+    standings = parts.index.standings()
     return {standing.path for standing in standings if standing.stage is DocumentStage.STEEPED}
 
 

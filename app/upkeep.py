@@ -87,8 +87,11 @@ def keep_up(parts: Parts, engine: Engine, tell: Tell, stop: threading.Event) -> 
         follow_links = parts.settings.follow_links
         indexer = Indexer(parts.index, parts.store, reader, count_tokens, chunk_tokens, follow_links=follow_links)
         loop = _Loop(parts, engine, indexer, watcher, dense, rest, tell, stop)
-        stack.enter_context(BackgroundGate(parts.locations, parts.settings, engine, tell))
-        loop.steeper = stack.enter_context(Steeper(parts.locations, parts.settings, engine, loop.tell_of_steeping))
+        gate = stack.enter_context(BackgroundGate(parts.locations, parts.settings, engine, tell))
+        steeper = Steeper(
+            parts.locations, parts.settings, engine, loop.tell_of_steeping, may_dawdle=lambda: not gate.is_running
+        )
+        loop.steeper = stack.enter_context(steeper)
         while not stop.is_set():
             loop.turn()
         loop.clear_deleted_text()
@@ -109,7 +112,7 @@ class _Loop:
         stop: threading.Event,
     ) -> None:
         self.steeper: Steeper | None = None
-        self._parts, self._fingerprint, self._indexer, self._watcher = parts, engine.fingerprint, indexer, watcher
+        self._parts, self._fingerprints, self._indexer, self._watcher = parts, engine.all_fingerprints, indexer, watcher
         self._dense, self._rest, self._tell, self._stop = dense, rest, tell, stop
         self._folders: list[Folder] = []
         self._looked_at_folders = float("-inf")
@@ -244,8 +247,8 @@ class _Loop:
         if self._moved.is_set() and time.monotonic() - self._told_standing_at > _STANDING_SECONDS:
             self._moved.clear()
             self._told_standing_at = time.monotonic()
-            index = self._parts.index
-            self._tell(Standing(index.stage_counts(self._fingerprint), index.backlog(self._fingerprint)))
+            index, fingerprints = self._parts.index, self._fingerprints
+            self._tell(Standing(index.stage_counts(fingerprints[0]), index.backlog(*fingerprints)))
 
     def _tell_reason(self) -> None:
         if self._rest.reason != self._reason:

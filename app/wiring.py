@@ -59,11 +59,22 @@ class Engine:
     runtime: "Runtime"
     ready: "Ready"
     model_path: Path
-    fingerprint: str
+    fingerprints: Mapping[int, str]
+    """Of its chunk states, by the position of a state's first token (`PromptFrame.first_positions`)."""
     window: int
     """Tokens of the longest prompt with its answer that the model was trained for."""
     longest_chunk: int
     """Tokens of the longest chunk that can be steeped."""
+
+    @property
+    def fingerprint(self) -> str:
+        """That of states for any place, of conversations, rates and verdicts: what stands for the model as a whole."""
+        return next(iter(self.fingerprints.values()))
+
+    @property
+    def all_fingerprints(self) -> tuple[str, ...]:
+        """That one first."""
+        return tuple(self.fingerprints.values())
 
 
 @contextmanager
@@ -104,12 +115,11 @@ def engine_of(
     parts: Parts, model_path: Path, num_cells: int, open_shelf: "OpenShelf | None" = None
 ) -> Iterator[Engine]:
     """Load a model with room for prompts and answers of `num_cells` tokens, or as many as it was trained for."""
-    from app.shelf import shelf_opener
+    from app.shelf import fingerprints_of, shelf_opener
     from engine.gguf_header import read_header
     from engine.model import ContextOptions
     from engine.runtime import Runtime
     from engine.session import SessionOptions
-    from storage.content_key import fingerprint
 
     window = _window(read_header(model_path, vocabulary=False).of_architecture("context_length"))
     settings, num_cells = parts.settings, min(num_cells, window)
@@ -124,10 +134,11 @@ def engine_of(
             kv_type=settings.kv_type,
         ),
         longest_chunk=min(_LONGEST_CHUNK * settings.chunk_tokens, num_cells),
+        num_filler_tokens=settings.filler_tokens,
     )
     with Runtime(options, open_shelf or shelf_opener(parts.locations, settings)) as runtime:
         ready = runtime.wait_ready()
-        engine = Engine(runtime, ready, model_path, fingerprint(ready.facts), window, options.longest_chunk)
+        engine = Engine(runtime, ready, model_path, fingerprints_of(ready.facts), window, options.longest_chunk)
         _note_fingerprint(parts, options.model_identity, engine.fingerprint)
         yield engine
 

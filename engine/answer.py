@@ -129,7 +129,7 @@ class Answering:
         ask, tools = self._request.ask, self._means.tools
         if self._mode is Mode.BLEND and tools is not None:
             base = plan.base
-            blend = Blend(self._context, tools, self._means.frame.preamble, base.num_tokens, self._teller(plan))
+            blend = Blend(self._context, tools, self._means.frame, base.num_tokens, self._teller(plan))
             question, may_choose = plan.question.token_ids, ask.loading is Loading.AUTO
             try:
                 return blend.run(plan.lead, plan.chunks, question, ask.ratio, ask.strategy, may_choose=may_choose)

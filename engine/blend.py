@@ -9,11 +9,11 @@
 Loader threads read from the start of 1 to the end of 2. A chunk is computed where it has no usable state, or where that
 is sooner than to wait for it (`engine.load_plan`); then its tokens are exact, and `ratio` is of the others.
 All of it goes behind what the cache holds already. Afterwards it holds the whole prompt, and there are logits for the
-answer's first token. A chunk that stands right behind the preamble is exact as loaded: it was encoded in that very
-place. A chunk without a usable state is computed in place over what stands before it in the cache; a ratio that
-recomputes all stale tokens computes it once more, and is exact as far as what stood there before is. Where there is
-nothing to select, nothing is scored: the question's attention is then measured while the question is computed. Compute
-thread only.
+answer's first token. A chunk that stands right behind the preamble is exact as loaded: its state was encoded in that
+very place (`PromptFrame.first_position_at`). A chunk without a usable state is computed in place over what stands
+before it in the cache; a ratio that recomputes all stale tokens computes it once more, and is exact as far as what
+stood there before is. Where there is nothing to select, nothing is scored: the question's attention is then measured
+while the question is computed. Compute thread only.
 """
 
 import logging
@@ -31,6 +31,7 @@ from engine.load_plan import ChunkToPlace, Work
 from engine.loader import Loader, Loading
 from engine.model import Context
 from engine.ports import StateReader, StateSource
+from engine.prompt import PromptFrame
 from engine.requests import ContextChunk
 from engine.scoring import AttentionMeter
 from engine.selection import Scores
@@ -96,12 +97,12 @@ class Blend:
         self,
         context: Context,
         tools: BlendTools,
-        preamble: tuple[int, ...],
+        frame: PromptFrame,
         num_base_tokens: int,
         progress: Callable[[int], None],
     ) -> None:
         """`num_base_tokens` are in the cache already; `progress` gets the tokens in it as they become more."""
-        self._context, self._tools, self._preamble = context, tools, preamble
+        self._context, self._tools, self._frame = context, tools, frame
         self._progress = progress
         self._end = num_base_tokens
         self._report = BlendReport()
@@ -150,7 +151,7 @@ class Blend:
     def _place_preamble(self, lead: Sequence[Segment]) -> tuple[int, ...]:
         """Load the preamble, if it is to come; what of the lead is still to be computed."""
         rest = tuple(token_id for segment in lead for token_id in segment.token_ids)
-        preamble = self._preamble
+        preamble = self._frame.preamble
         if lead and lead[0].kind is Kind.PREAMBLE:
             started = perf_counter()
             state = self._fetch(0, preamble)
@@ -185,10 +186,11 @@ class Blend:
         position, parts, sources = self._first, list[ChunkToPlace](), list[StateSource | None]()
         for chunk in chunks:
             num_tokens = len(chunk.token_ids)
-            source = self._tools.shelf.find(len(self._preamble), chunk.token_ids)
+            start = self._frame.first_position_at(position)
+            source = self._tools.shelf.find(start, chunk.token_ids)
             sources.append(source)
             num_bytes = source.num_bytes if source else None
-            parts.append(ChunkToPlace(position, num_tokens, num_bytes, is_exact=self._is_exact_at(position)))
+            parts.append(ChunkToPlace(position, num_tokens, num_bytes, is_exact=start == position))
             position += num_tokens
         loader, check_cancelled = self._tools.loader, self._context.check_cancelled
         return loader.load(parts, sources, work, check_cancelled, may_choose=may_choose)
@@ -198,21 +200,18 @@ class Blend:
             position, started = self._end, perf_counter()
             state = loading.next_state()
             if state is None and not loading.was_chosen:
-                state = self._fetch(len(self._preamble), chunk.token_ids)
+                state = self._fetch(self._frame.first_position_at(position), chunk.token_ids)
                 if state is None:
                     self._report.missing.append(chunk)
             if state is not None:
-                self._merge(state, shift=position - len(self._preamble))
+                self._merge(state, shift=position - state.start_position)
             self._report.load_ms += _ms_since(started)
             if state is None:
                 self._compute(chunk.token_ids)
             loading.placed()
-            stale = state is not None and not self._is_exact_at(position)
+            stale = state is not None and state.start_position != position
             self._places.append(Place(chunk, position - self._first, state is not None, stale))
             self._progress(self._end)
-
-    def _is_exact_at(self, position: int) -> bool:
-        return position == len(self._preamble)
 
     def _fetch(self, first_position: int, token_ids: tuple[int, ...]) -> ChunkState | None:
         """What the shelf itself says: it removes what is no good."""

@@ -74,10 +74,8 @@ class Steeping(NamedTuple):
 
     preamble: Buffer
     """The preamble's state, checked."""
-    first_position: int
-    """Of a chunk's state."""
-    encode: Callable[[TokenIds], bytearray]
-    """A checked state of these tokens; gives way itself."""
+    encode: Callable[[int, TokenIds], bytearray]
+    """A checked state of these tokens, that begins at one of the frame's `first_positions`; gives way itself."""
 
 
 class _Exact(NamedTuple):
@@ -135,7 +133,9 @@ def _spread(own: Sequence[TokenIds], others: Sequence[TokenIds]) -> Iterator[Tok
 
 def cells_for(cases: Sequence[GateCase], frame: PromptFrame, batch_tokens: int) -> int:
     """KV cells that measuring these needs: the longest prompt with its answer, and the scratch of a batch."""
-    return len(frame.preamble) + max(case.num_tokens for case in cases) + batch_tokens
+    longest_prompt = len(frame.preamble) + max(case.num_tokens for case in cases)
+    longest_chunk = max(len(chunk.token_ids) for case in cases for chunk in case.chunks)
+    return max(longest_prompt, frame.first_positions[0] + longest_chunk) + batch_tokens
 
 
 class Gate(Owner):
@@ -165,7 +165,8 @@ class Gate(Owner):
         """Emit progress and trials, return the verdict. Raises `Cancelled`, `DecodeFailed`, or `RedirectFailed` where
         the graph turns out not to be redirectable."""
         started = perf_counter()
-        self._num_left = _num_tokens(list({chunk.token_ids for case in cases for chunk in case.chunks}))
+        wanted = {state for case in cases for state in self._states_of(case)}
+        self._num_left = _num_tokens([token_ids for _, token_ids in wanted])
         self._num_left += sum(case.num_tokens for case in cases)
         self._num_left += sum(_work_at(ratio, case) for ratio in request.ratios for case in cases)
         answered = [self._prepared(case) for case in cases]
@@ -181,8 +182,8 @@ class Gate(Owner):
     # --- the exact answer, and the states of its chunks
 
     def _prepared(self, case: GateCase) -> _Exact:
-        for chunk in case.chunks:
-            self._steep(chunk.token_ids)
+        for first_position, token_ids in self._states_of(case):
+            self._steep(first_position, token_ids)
         self._context.clear()
         prompt = (*self._frame.preamble, *(t for chunk in case.chunks for t in chunk.token_ids), *case.question)
         answer: list[int] = []
@@ -192,11 +193,17 @@ class Gate(Owner):
         self._did(case.num_tokens)
         return _Exact(case, tuple(answer), Distributions.of(np.stack(logits)))
 
-    def _steep(self, token_ids: TokenIds) -> None:
+    def _states_of(self, case: GateCase) -> Iterator[tuple[int, TokenIds]]:
+        """Where each of its chunks' states begins that a blend will load, and its tokens."""
+        position = len(self._frame.preamble)
+        for chunk in case.chunks:
+            yield self._frame.first_position_at(position), chunk.token_ids
+            position += len(chunk.token_ids)
+
+    def _steep(self, first_position: int, token_ids: TokenIds) -> None:
         """Several questions may share a passage."""
-        first_position = self._steeping.first_position
         if self._shelf.find(first_position, token_ids) is None:
-            self._shelf.put(first_position, token_ids, self._steeping.encode(token_ids))
+            self._shelf.put(first_position, token_ids, self._steeping.encode(first_position, token_ids))
             self._did(len(token_ids))
 
     def _append(self, answer: list[int], logits: FloatArray) -> bool:
@@ -228,7 +235,7 @@ class Gate(Owner):
         """The logits of a blend at each position of the exact answer: (answer tokens, vocabulary)."""
         context, case, preamble = self._context, exact.case, self._frame.preamble
         context.clear()
-        blend = Blend(context, self._tools, preamble, 0, progress=lambda _num_done: None)
+        blend = Blend(context, self._tools, self._frame, 0, progress=lambda _num_done: None)
         lead = (Segment(Kind.PREAMBLE, preamble),)
         report = blend.run(lead, case.chunks, case.question, ratio, strategy, may_choose=False)
         if report.missing:

@@ -1,7 +1,7 @@
 """What the engine needs given: a shelf for chunk states, and files that its loader threads may read. The app builds
 both over the store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -67,7 +67,7 @@ class StateReader(Protocol):
 
 
 class StateShelf(StateReader, Protocol):
-    """The chunk states of one fingerprint, and what else is kept for it; see `StateReader`."""
+    """The chunk states of a model, and what else is kept for it; see `StateReader`."""
 
     def adopt(self, first_position: int, token_ids: tuple[int, ...], chunk_id: int) -> bool:
         """Note that a chunk uses a state that is there and good; False when there is none."""
@@ -106,5 +106,6 @@ class StateShelf(StateReader, Protocol):
         ...
 
 
-OpenShelf = Callable[[FingerprintFacts], AbstractContextManager[StateShelf]]
-"""Opens the shelf of a fingerprint; called and closed on the engine thread."""
+OpenShelf = Callable[[Mapping[int, FingerprintFacts]], AbstractContextManager[StateShelf]]
+"""Opens the shelf of the fingerprints that a model's chunk states have, by the position of a state's first token; the
+first one is that of all else, too. Called and closed on the engine thread."""

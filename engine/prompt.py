@@ -10,6 +10,7 @@ as untrusted text.
 from dataclasses import dataclass
 
 from engine.chat_template import turn_frame
+from engine.filler import FILLER
 from engine.model import Model
 from engine.vocabulary import Vocabulary
 
@@ -25,6 +26,9 @@ _NOT_SHOWN = "(Those of earlier questions are not shown.)\n\n"
 
 _TEMPLATE_KEY = "tokenizer.chat_template"
 
+_FILLER_SHARE = 8
+"""Of a model's window the filler takes one part in so many at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class PromptFrame:
@@ -35,6 +39,24 @@ class PromptFrame:
     answer_opening: tuple[int, ...]
     turn_break: tuple[int, ...]
     """What stands between an answer and the user's next text."""
+    filler: tuple[int, ...] = ()
+    """What stands between preamble and chunk when a chunk is encoded for any place but the first; never in a prompt
+    (`engine.filler`). Empty: chunks are encoded once."""
+
+    @property
+    def first_positions(self) -> tuple[int, ...]:
+        """Where the states of a chunk begin: behind the filler, for any place, and right behind the preamble, for the
+        first place, where it is exact. One and the same without a filler."""
+        front = len(self.preamble)
+        return (front + len(self.filler), front) if self.filler else (front,)
+
+    def first_position_at(self, position: int) -> int:
+        """Where the state of a chunk begins that is to stand at a position."""
+        return position if position == len(self.preamble) else self.first_positions[0]
+
+    def lead(self, first_position: int) -> tuple[int, ...]:
+        """What a state that begins there was encoded behind."""
+        return (self.preamble + self.filler)[:first_position]
 
     def chunk(self, text: str) -> tuple[int, ...]:
         """The tokens of a chunk; they depend on its text alone."""
@@ -60,16 +82,19 @@ class PromptFrame:
         return self.vocabulary.tokens_of(_NOT_SHOWN)
 
 
-def frame_of(model: Model, vocabulary: Vocabulary) -> PromptFrame:
-    """Build the frame from the model's own chat template."""
+def frame_of(model: Model, vocabulary: Vocabulary, num_filler_tokens: int = 0) -> PromptFrame:
+    """Build the frame from the model's own chat template. The filler takes no more of the model's window than a small
+    share: where that is short, a chunk behind it must not get where the model was never trained."""
     turn = turn_frame(model.metadata.get(_TEMPLATE_KEY), vocabulary.template_names, SYSTEM_TEXT)
     preamble = vocabulary.tokens_of_template(turn.before) + vocabulary.tokens_of(_DOCUMENTS_OPENING)
     begin = vocabulary.begin_token
     if begin is not None and preamble[:1] != (begin,):
         preamble = (begin, *preamble)
+    filler = vocabulary.tokens_of(FILLER)[: min(num_filler_tokens, model.num_trained_positions // _FILLER_SHARE)]
     return PromptFrame(
         vocabulary,
         preamble,
         answer_opening=vocabulary.tokens_of_template(turn.after),
         turn_break=vocabulary.tokens_of_template(turn.between),
+        filler=filler,
     )

@@ -79,9 +79,11 @@ class AnswerRequest:
 
 @dataclass(frozen=True, slots=True)
 class SteepRequest:
-    """Chunks to encode behind the preamble and to persist; those that have a state are skipped."""
+    """Chunks to encode and to persist; those that have the state are skipped."""
 
     chunks: tuple[ContextChunk, ...]
+    first_position: int | None = None
+    """Where the states begin: one of `PromptFrame.first_positions`; None: its first one, of states for any place."""
 
 
 GATE_RATIOS = (0.05, 0.10, 0.15, 0.20, 0.30, 0.50)

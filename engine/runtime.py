@@ -14,7 +14,7 @@ import heapq
 import itertools
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -55,7 +55,9 @@ class Ready:
     model_name: str
     frame: PromptFrame
     """Its tokenizing methods are safe from any thread while the runtime is open."""
-    facts: FingerprintFacts
+    facts: Mapping[int, FingerprintFacts]
+    """Of the fingerprints that chunk states have, by the position of a state's first token; that of states for any
+    place first."""
     blendability: Blendability
     load_ms: float
 
@@ -174,7 +176,7 @@ class Runtime(Owner):
             started, num_encoded = perf_counter(), 0
             for chunk in request.chunks:
                 self._give_way(job)
-                steeped = session.steep(chunk, lambda: self._give_way(job))
+                steeped = session.steep(chunk, lambda: self._give_way(job), request.first_position)
                 num_encoded += steeped.num_tokens if steeped.num_bytes else 0
                 job.emit(steeped)
             job.emit(SteepDone(len(request.chunks), num_encoded, (perf_counter() - started) * 1e3))

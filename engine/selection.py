@@ -30,17 +30,17 @@ What else was tried at 15 %, in place of the default's .170:
 * Exact rows for the recomputed tokens (an oracle) with deviation: .188 against .202. So what recomputing them over
   stale neighbours loses is not much: the rows that nobody recomputes are what is wrong.
 * *Filled* states, encoded behind 256 tokens of other text: **.103 / .895**, paired −.067 [−.129, −.023] (5 %: .209 /
-  .821), as good behind encyclopedia articles on other subjects (.098) as behind texts of our own
-  (`engine.quality.filler`), .117 behind one long narrative. On 40 to 44 of the questions, where the default has .167:
-  behind 128, 512, 1,024 tokens .106, .094, .091; the mean of four such states .086 / .887; scored from the half of the
-  layers up .088, from two thirds .100; by the last 8 tokens of the question .131, the maximum over its tokens .098,
-  times the length of the V rows .104. Deep layers matter: only up to two thirds, the mean of four has .159.
+  .821), as good behind encyclopedia articles on other subjects (.098) as behind texts of our own (`engine.filler`),
+  .117 behind one long narrative. On 40 to 44 of the questions, where the default has .167: behind 128, 512, 1,024
+  tokens .106, .094, .091; the mean of four such states .086 / .887; scored from the half of the layers up .088, from
+  two thirds .100; by the last 8 tokens of the question .131, the maximum over its tokens .098, times the length of
+  the V rows .104. Deep layers matter: only up to two thirds, the mean of four has .159.
 * But all of that needs a first chunk that is exact, as its *plain* state is. With a filled state for it, too, the
   gain is gone: .182 / .867 (5 %: .307; the mean of four .175; the first tokens recomputed in any case,
-  "throughout-256-front-…": not measured on enough questions to tell). A chunk would need two states, one for the first
-  place and one for the others. With two, by the gate (8 questions, contexts of 1,536 tokens), a 0.5B model reaches the
-  bar at **5 %** (KL .09, agreement .91) instead of 50 %, SmolLM2-135M at 30 % instead of nowhere (at 15 % it has .06 /
-  .89 instead of .12 / .82). Not built in: the index knows one state per chunk and fingerprint.
+  "throughout-256-front-…": not measured on enough questions to tell). So a chunk has two states (`engine.filler`), one
+  for the first place and one for the others. By the gate (8 questions, contexts of 1,536 tokens) a 0.5B model then
+  reaches the bar at **5 %** (KL .09, agreement .91) instead of 50 %, SmolLM2-135M at 30 % instead of nowhere (at 15 %
+  it has .06 / .89 instead of .12 / .82).
 * The 256 tokens in the prompt itself: .111 / .893 and an exact first chunk, but what full prefill answers gets worse
   (F1 .151 instead of .193, paired −.042 [−.099, +.005]). The same with 210 tokens that are of use, an example of two
   documents with a question that they answer and one that they do not: by the gate (`engine.gate`, contexts of 1,536
@@ -83,12 +83,12 @@ class Scores:
 
 
 def scored_layers(num_layers: int) -> tuple[int, ...]:
-    """The layers whose question attention is summed: every second one from the first third up (measured)."""
-    return tuple(range(num_layers // 3, num_layers, 2))
+    """The layers whose question attention is summed: every second one from the half up (measured)."""
+    return tuple(range(num_layers // 2, num_layers, 2))
 
 
 def middle_layers(num_layers: int) -> tuple[int, ...]:
-    """Those of them up to the middle: the question's pass over the stale cache ends there."""
+    """Every second one from the first third to the half: the question's pass over the stale cache ends there."""
     return tuple(range(num_layers // 3, num_layers // 2 + 1, 2))
 
 

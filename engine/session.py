@@ -1,7 +1,7 @@
 """A loaded model, ready to answer and to steep: everything that lives as long as the compute thread. That thread only.
 
 `Session` opens the model, makes the context (a plain one where the model cannot be blended), and opens the shelf of the
-fingerprint that both imply. Steeping has a small context of its own on the same weights, made when the first chunk is
+fingerprints that both imply. Steeping has a small context of its own on the same weights, made when the first chunk is
 steeped: it can be interrupted between two micro-batches, and goes on where it was after a question has used the other.
 The gate has one, too, while it measures.
 
@@ -32,7 +32,7 @@ from engine.model import ALL_LAYERS, Context, ContextOptions, Model, usable_core
 from engine.owner import Owner
 from engine.pinned_memory import pinned
 from engine.ports import OpenShelf
-from engine.prompt import PromptFrame, frame_of
+from engine.prompt import frame_of
 from engine.rates import Speeds
 from engine.requests import (
     AnswerDone,
@@ -72,7 +72,10 @@ class SessionOptions:
     context: ContextOptions
     gpu_layers: int = ALL_LAYERS
     longest_chunk: int = 1024
-    """Tokens of the longest chunk that can be steeped: the steeping context has room for it and the preamble."""
+    """Tokens of the longest chunk that can be steeped: the steeping context has room for it and what it is encoded
+    behind."""
+    num_filler_tokens: int = 0
+    """Above 0, a chunk has a second state: see `engine.filler`."""
 
 
 class Session(Owner):
@@ -82,14 +85,17 @@ class Session(Owner):
         started = perf_counter()
         with ExitStack() as stack:
             self.model = stack.enter_context(Model(options.model_path, gpu_layers=options.gpu_layers))
-            self.frame = frame_of(self.model, Vocabulary(self.model))
+            self.frame = frame_of(self.model, Vocabulary(self.model), options.num_filler_tokens)
             self.blendability, self.context = _context_for(self.model, options.context)
             stack.callback(lambda: self.context.close())
             self._steeping: Context | None = None
             stack.callback(lambda: self._steeping and self._steeping.close())
             self._measuring: Context | None = None
             self._layout = kv_state.learn_layout(self.context) if self.blendability.possible else None
-            self.facts = fingerprint_facts(self.model, options, self.frame)
+            self.facts = {
+                first_position: fingerprint_facts(self.model, options, self.frame.lead(first_position))
+                for first_position in self.frame.first_positions
+            }
             self._shelf = stack.enter_context(open_shelf(self.facts))
             self._longest_chunk = options.longest_chunk
             self._device = device_name(self.model, options)
@@ -253,43 +259,45 @@ class Session(Owner):
 
     # --- steeping
 
-    def steep(self, chunk: ContextChunk, give_way: GiveWay | None = None) -> Steeped:
-        """Encode and persist one chunk, unless its state is there; the preamble's state comes first if it is not.
+    def steep(self, chunk: ContextChunk, give_way: GiveWay | None = None, first_position: int | None = None) -> Steeped:
+        """Encode and persist a state of one chunk, unless it is there; what it is encoded behind comes first if that is
+        not there.
 
-        `give_way`: see `engine.kv_state`.
+        `give_way`: see `engine.kv_state`; `first_position`: see `SteepRequest`.
         """
         if self._layout is None:
             return Steeped(chunk.chunk_id, len(chunk.token_ids), num_bytes=0)
-        position, token_ids = len(self.frame.preamble), chunk.token_ids
-        if self._shelf.adopt(position, token_ids, chunk.chunk_id):
+        first, token_ids = first_position or self.frame.first_positions[0], chunk.token_ids
+        if self._shelf.adopt(first, token_ids, chunk.chunk_id):
             return Steeped(chunk.chunk_id, len(token_ids), num_bytes=0)
-        preamble = self._preamble_state(self._layout, give_way)
-        blob = self._encoded(self._steeping_context(), preamble, token_ids, give_way)
-        self._shelf.put(position, token_ids, blob, chunk.chunk_id)
+        lead = self._lead_state(self._layout, first, give_way)
+        blob = self._encoded(self._steeping_context(), lead, first, token_ids, give_way)
+        self._shelf.put(first, token_ids, blob, chunk.chunk_id)
         return Steeped(chunk.chunk_id, len(token_ids), num_bytes=len(blob))
 
     def _encoded(
-        self, context: Context, preamble: Buffer, token_ids: tuple[int, ...], give_way: GiveWay | None
+        self, context: Context, lead: Buffer, first_position: int, token_ids: tuple[int, ...], give_way: GiveWay | None
     ) -> bytearray:
-        """The state of a chunk behind the preamble, checked."""
+        """The state of a chunk behind its lead, checked."""
         assert self._layout is not None, "only a model that can be blended steeps"
-        position = len(self.frame.preamble)
-        blob = kv_state.encode_chunk(context, preamble, position, token_ids, give_way)
-        kv_layout.check(blob, self._layout, position, len(token_ids))
+        blob = kv_state.encode_chunk(context, lead, first_position, token_ids, give_way)
+        kv_layout.check(blob, self._layout, first_position, len(token_ids))
         return blob
 
-    def _preamble_state(self, layout: KvLayout, give_way: GiveWay | None) -> Buffer:
-        token_ids = self.frame.preamble
+    def _lead_state(self, layout: KvLayout, first_position: int, give_way: GiveWay | None) -> Buffer:
+        token_ids = self.frame.lead(first_position)
         state = kv_state.fetch(self._shelf, layout, 0, token_ids)
         if state is not None:
             return state.blob
+        if token_ids != self.frame.preamble:
+            self._lead_state(layout, len(self.frame.preamble), give_way)  # every prompt begins with it
         blob = kv_state.encode_preamble(self._steeping_context(), token_ids, give_way)
         self._shelf.put(0, token_ids, blob, None)
         return blob
 
     def _steeping_context(self) -> Context:
         if self._steeping is None:
-            self._steeping = self._context_behind(len(self.frame.preamble) + self._longest_chunk)
+            self._steeping = self._context_behind(self.frame.first_positions[0] + self._longest_chunk)
         return self._steeping
 
     def _context_behind(self, num_cells: int) -> Context:
@@ -310,12 +318,14 @@ class Session(Owner):
         assert layout is not None, f"{self._means.why_exact}: it needs no gate"
         cases = cases_of(frame, request, self.model.num_trained_positions)
         with self._context_for_measuring(cells_for(cases, frame, self._batch_tokens_behind)) as context:
-            preamble = kv_state.encode_preamble(context, frame.preamble, give_way)
+            leads = {
+                first: kv_state.encode_preamble(context, frame.lead(first), give_way) for first in frame.first_positions
+            }
 
-            def encode(token_ids: tuple[int, ...]) -> bytearray:
-                return self._encoded(context, preamble, token_ids, give_way)
+            def encode(first_position: int, token_ids: tuple[int, ...]) -> bytearray:
+                return self._encoded(context, leads[first_position], first_position, token_ids, give_way)
 
-            steeping = Steeping(preamble, len(frame.preamble), encode)
+            steeping = Steeping(leads[len(frame.preamble)], encode)
             with Gate(context, layout, frame, steeping, give_way, emit) as gate:
                 return gate.run(cases, request)
 
@@ -371,8 +381,8 @@ def device_name(model: Model, options: SessionOptions) -> str:
     return f"{bindings.device_description(gpu)}, layers: {layers}, threads: {num_threads}"
 
 
-def fingerprint_facts(model: Model, options: SessionOptions, frame: PromptFrame) -> FingerprintFacts:
-    """Everything that changes the numbers in a chunk state."""
+def fingerprint_facts(model: Model, options: SessionOptions, lead: tuple[int, ...]) -> FingerprintFacts:
+    """Everything that changes the numbers in a chunk state; `lead` is what it was encoded behind."""
     architecture = model.header.architecture
     rope = {key: value for key, value in model.metadata.items() if key.startswith(f"{architecture}.rope.")}
     return {
@@ -383,7 +393,7 @@ def fingerprint_facts(model: Model, options: SessionOptions, frame: PromptFrame)
         "num_layers": model.num_layers,
         "kv_type": options.context.kv_type,
         "flash_attention": True,
-        "preamble": frame.preamble,
+        "preamble": lead,
         **rope,
     }
 

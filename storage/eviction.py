@@ -47,7 +47,8 @@ _GIGABYTE = 1e9
 _FEW_USES = 0.05
 
 Speeds = Mapping[str, float]
-"""Tokens per second by fingerprint; one that is missing is taken for the mean of the others."""
+"""Tokens per second by fingerprint; one that is missing is taken for the mean of the others. Infinite: its states are
+worth nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +116,13 @@ def _expected(num_uses: float, last_used_at: int, now: int) -> float:
 
 
 def _seconds_per_gigabyte(state: KeptState, speeds: Speeds) -> float:
-    speed = speeds.get(state.key.fingerprint) or (fmean(speeds.values()) if speeds else _USUAL_TOKENS_PER_SECOND)
+    speed = speeds.get(state.key.fingerprint) or _usual(speeds)
     return state.num_tokens / speed / max(state.num_bytes, 1) * _GIGABYTE
+
+
+def _usual(speeds: Speeds) -> float:
+    known = [speed for speed in speeds.values() if math.isfinite(speed)]
+    return fmean(known) if known else _USUAL_TOKENS_PER_SECOND
 
 
 def _ago(seconds: int) -> str:

@@ -374,29 +374,34 @@ class Index(ConversationIndex, GateIndex):
         )
         return dict.fromkeys(DocumentStage, 0) | {DocumentStage(stage): number for stage, number in rows}
 
-    def backlog(self, fingerprint: str) -> Backlog:
-        """How much `chunks_without_state` would list."""
-        rows = self._rows(
-            f"SELECT count(*), coalesce(sum(num_tokens), 0) FROM chunks WHERE {_WITHOUT_STATE}",  # noqa: S608
-            fingerprint,
-        )
-        return Backlog(*rows[0])
+    def backlog(self, *fingerprints: str) -> Backlog:
+        """How much `chunks_without_state` would list for each of them, added up."""
+        sql = f"SELECT count(*), coalesce(sum(num_tokens), 0) FROM chunks WHERE {_WITHOUT_STATE}"  # noqa: S608
+        found = [self._rows(sql, fingerprint)[0] for fingerprint in fingerprints]
+        return Backlog(sum(num_chunks for num_chunks, _ in found), sum(num_tokens for _, num_tokens in found))
 
-    def standings(self, fingerprint: str | None) -> list[DocumentStanding]:
-        """How far each document has come, by path; for one fingerprint, or for any when none is given."""
+    def standings(self, fingerprint: str | None = None, *others: str) -> list[DocumentStanding]:
+        """How far each document has come, by path; for one fingerprint, or for any when none is given. Of the others
+        only the bytes count, too."""
         # A chunk has one state of one fingerprint: only several have to be told apart, at twice the time.
-        condition, each = ("?1 IS NULL", "DISTINCT ") if fingerprint is None else ("link.fingerprint = ?1", "")
+        condition, each, steeped = "link.fingerprint = ?1", "", "link.chunk_id"
+        if others:
+            condition = "(link.fingerprint = ?1 OR link.fingerprint IN (SELECT value FROM json_each(?2)))"
+            each, steeped = "DISTINCT ", "iif(link.fingerprint = ?1, link.chunk_id, NULL)"
+        elif fingerprint is None:
+            condition, each = "true", "DISTINCT "
         rows = self._rows(
             f"""WITH parts AS (
                 SELECT chunks.document_id, count({each}chunks.id) AS num_chunks,
-                    count({each}link.chunk_id) AS num_steeped, sum(states.num_bytes) AS num_bytes
+                    count({each}{steeped}) AS num_steeped, sum(states.num_bytes) AS num_bytes
                 FROM chunks LEFT JOIN chunk_states AS link ON link.chunk_id = chunks.id AND {condition}
                 LEFT JOIN states USING (fingerprint, digest)
                 GROUP BY chunks.document_id)
             SELECT path, folder_id, error, content_digest, coalesce(num_chunks, 0), coalesce(num_steeped, 0),
                 coalesce(parts.num_bytes, 0), documents.num_bytes, is_pinned
             FROM documents LEFT JOIN parts ON parts.document_id = documents.id ORDER BY path""",  # noqa: S608
-            fingerprint,
+            *([fingerprint] if fingerprint else []),
+            *([json.dumps(others)] if others else []),
         )
         return [_standing(row) for row in rows]
 
@@ -407,24 +412,26 @@ class Index(ConversationIndex, GateIndex):
                 "UPDATE documents SET is_pinned = ? WHERE path = ?", [(int(pinned), path_in(path)) for path in paths]
             )
 
-    def note_use(self, chunk_ids: Iterable[int], fingerprint: str) -> None:
-        """Notes that a model made an answer from these chunks, now: one more use of each one's state, and all states of
-        their documents count as recently used. One transaction: call it once per answer, after it."""
+    def note_use(self, chunk_ids: Iterable[int], *fingerprints: str) -> None:
+        """Notes that a model made an answer from these chunks, now: one more use of each one's states, and all states
+        of their documents count as recently used. One transaction: call it once per answer, after it."""
         moment, ids = now(), json.dumps(list(chunk_ids))
         with self._writing() as db:
             used = "SELECT document_id FROM chunks WHERE id IN (SELECT value FROM json_each(?))"
             document_ids = [row[0] for row in db.execute(f"{used} GROUP BY document_id", (ids,))]
             for document_id in document_ids:
                 db.execute("UPDATE documents SET last_used_at = ? WHERE id = ?", (moment, document_id))
-                _warm_states(db, document_id, moment, fingerprint)
-            db.execute(
+                for fingerprint in fingerprints:
+                    _warm_states(db, document_id, moment, fingerprint)
+            db.executemany(
                 """UPDATE states SET num_hits = num_hits + 1 WHERE fingerprint = ?1 AND digest IN (
                     SELECT digest FROM chunk_states WHERE fingerprint = ?1 AND chunk_id IN (
                         SELECT value FROM json_each(?2)))""",
-                (fingerprint, ids),
+                [(fingerprint, ids) for fingerprint in fingerprints],
             )
-            db.execute(
-                "UPDATE states SET last_used_at = ? WHERE role = 'preamble' AND fingerprint = ?", (moment, fingerprint)
+            db.executemany(
+                "UPDATE states SET last_used_at = ? WHERE role = 'preamble' AND fingerprint = ?",
+                [(moment, fingerprint) for fingerprint in fingerprints],
             )
 
     # States

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from engine import bindings  # noqa: F401 - before numpy, see there
+from engine.filler import FILLER
 from engine.model import ALL_LAYERS, Context, ContextOptions, Model
 from engine.prompt import frame_of
 from engine.quality.comparison import Comparison, Order, Trial, case_of, cells_for, trials
-from engine.quality.filler import FILLER
 from engine.quality.treatments import LONGEST_FILLER_TOKENS, TREATMENTS
 from engine.self_check import graph_blendability, key_rotation, model_blendability
 from engine.vocabulary import Vocabulary
@@ -88,7 +88,7 @@ def _parsed() -> argparse.Namespace:
         parser.add_argument(name, type=Path)
     parser.add_argument("--treatments", default="full,reuse,ours")
     parser.add_argument("--ratios", default="0.05,0.15")
-    parser.add_argument("--filler", type=Path, help="text to encode chunks behind; else that of engine.quality.filler")
+    parser.add_argument("--filler", type=Path, help="text to encode chunks behind; else that of engine.filler")
     parser.add_argument("--preamble-filler", type=int, default=0, help="so many tokens of it in the prompt itself")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--limit", type=int, default=50)

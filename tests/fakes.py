@@ -1,6 +1,6 @@
 """Stand-ins at the borders: a shelf in memory instead of the store."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -99,6 +99,6 @@ class MemoryShelf:
         self.kept.pop(conversation_id, None)
 
     @contextmanager
-    def opened(self, facts: FingerprintFacts) -> Iterator["MemoryShelf"]:
+    def opened(self, facts: Mapping[int, FingerprintFacts]) -> Iterator["MemoryShelf"]:
         """An `engine.ports.OpenShelf` that always opens this shelf."""
         yield self

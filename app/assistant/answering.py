@@ -115,7 +115,7 @@ class Answering:
         account = account_of(asked.text, found, self._engine, done, course)
         account = replace(account, sources=self._warmed(account.sources, found, done))
         turn = self._keep(asked, place, done.text, account)
-        self._parts.index.note_use((source.chunk_id for source in account.sources), self._engine.fingerprint)
+        self._parts.index.note_use((source.chunk_id for source in account.sources), *self._engine.all_fingerprints)
         conversation = self._parts.index.conversation(place.conversation.id) or place.conversation
         self._tell(AnswerFinished(conversation, turn, done.memory))
 

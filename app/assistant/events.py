@@ -33,7 +33,8 @@ class ModelReady:
 
     name: str
     path: Path
-    fingerprint: str
+    fingerprints: tuple[str, ...]
+    """Of its chunk states; that of those for any place of a prompt first."""
     window: int
     """Tokens that the model was trained for."""
     blendable: bool

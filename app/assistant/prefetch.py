@@ -83,10 +83,13 @@ def likely_states(draft: Asked, parts: "Parts", engine: "Engine") -> "list[State
     is_blended = course_of(parts, engine).mode == "blend" and engine.ready.blendability.possible
     if not is_blended or len(search_terms(draft.text)) < _MIN_TERMS:
         return []
-    found = passages_for(draft, turns_before(parts.index, draft), parts, engine, None)
-    shelf = StoreShelf(parts.store, engine.fingerprint, parts.index, parts.settings, parts.locations)
-    first_position = len(engine.ready.frame.preamble)
-    states = (shelf.find(first_position, chunk.token_ids) for chunk in found.chunks)
+    earlier, frame = turns_before(parts.index, draft), engine.ready.frame
+    found = passages_for(draft, earlier, parts, engine, None)
+    shelf = StoreShelf(parts.store, engine.fingerprints, parts.index, parts.settings, parts.locations)
+    first_positions = [frame.first_positions[0]] * len(found.chunks)
+    if not earlier:  # what was said before stands in front of the chunks
+        first_positions[:1] = [frame.first_position_at(len(frame.preamble))]
+    states = (shelf.find(first, chunk.token_ids) for first, chunk in zip(first_positions, found.chunks, strict=False))
     return [state for state in states if state]
 
 

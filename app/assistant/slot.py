@@ -91,7 +91,7 @@ class ModelSlot(Owner):
             ModelReady(
                 name,
                 path,
-                engine.fingerprint,
+                engine.all_fingerprints,
                 engine.window,
                 ready.blendability.possible,
                 ready.blendability.reason,

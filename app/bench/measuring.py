@@ -100,8 +100,11 @@ class Measuring:
 
 def files_of(store: StateStore, engine: Engine, context: BenchContext) -> list[StateFile]:
     """The files of a context's states, the preamble's first. Raises `StateUnreadable` where one is missing."""
-    preamble = engine.ready.frame.preamble
-    runs = [(0, preamble), *((len(preamble), chunk.token_ids) for chunk in context.chunks)]
+    frame = engine.ready.frame
+    runs, position = [(0, frame.preamble)], len(frame.preamble)
+    for chunk in context.chunks:
+        runs.append((frame.first_position_at(position), chunk.token_ids))
+        position += len(chunk.token_ids)
     found = [find_state(store, engine, first, token_ids) for first, token_ids in runs]
     files = [file for file in found if file]
     if len(files) < len(found):
@@ -112,7 +115,8 @@ def files_of(store: StateStore, engine: Engine, context: BenchContext) -> list[S
 
 def find_state(store: StateStore, engine: Engine, first_position: int, token_ids: tuple[int, ...]) -> StateFile | None:
     """The file of a state, as the engine's shelf finds it."""
-    return store.find(state_key(engine.fingerprint, first_position, token_ids), token_ids)
+    fingerprint = engine.fingerprints[first_position or len(token_ids)]
+    return store.find(state_key(fingerprint, first_position, token_ids), token_ids)
 
 
 def request_of(way: Way, question: str, context: BenchContext, max_answer_tokens: int = 1) -> "AnswerRequest":

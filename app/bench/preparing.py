@@ -67,13 +67,13 @@ class Preparation:
 
     def _steeped_chunks(self, num_tokens: int) -> "list[ContextChunk]":
         """Chunks of the user's documents that have their states; those that had none are steeped now."""
-        engine, position = self.engine, len(self.engine.ready.frame.preamble)
+        engine = self.engine
         chunks = own_chunks(
             self.parts.index, engine.ready.frame, self.options.question, engine.longest_chunk, num_tokens
         )
 
         def has_state(chunk: "ContextChunk") -> bool:
-            return find_state(self.parts.store, engine, position, chunk.token_ids) is not None
+            return all(find_state(self.parts.store, engine, first, chunk.token_ids) for first in engine.fingerprints)
 
         if missing := [chunk for chunk in chunks if not has_state(chunk)]:
             steep(self.parts, engine, missing, self.terminal)
@@ -86,11 +86,13 @@ class Preparation:
         from engine.requests import SteepDone, SteepRequest
 
         chunks = tuple(dict.fromkeys(chunk for context in contexts for chunk in context.chunks))
-        num_done, num_tokens = 0, sum(len(chunk.token_ids) for chunk in chunks)
+        fingerprints = self.engine.fingerprints
+        num_done, num_tokens = 0, len(fingerprints) * sum(len(chunk.token_ids) for chunk in chunks)
         header = read_header(self.engine.model_path)
         check_room(self.parts, num_tokens * kv_bytes_per_token(header, self.parts.settings.kv_type))
         with self.terminal.progress(f"Steeping {counted(len(chunks), 'chunk')}", "tokens") as show:
-            for event in self.engine.runtime.steep(SteepRequest(chunks)):
-                if not isinstance(event, SteepDone):
-                    num_done += event.num_tokens
-                    show(num_done, num_tokens)
+            for first_position in fingerprints:
+                for event in self.engine.runtime.steep(SteepRequest(chunks, first_position)):
+                    if not isinstance(event, SteepDone):
+                        num_done += event.num_tokens
+                        show(num_done, num_tokens)

@@ -1,10 +1,12 @@
 """Which answers are made, in which order, and how long the rest takes; pure.
 
-All ways take turns within each round, at each context: a machine that is slow for a while is slow for all of them.
+All ways take turns within each round, at each context: a machine that is slow for a while is slow for all of them. They
+do so in another order each time, so that none always comes behind the same one.
 Speeds of reading come one after the other, each with an engine of its own: an engine decides by the speed that it has
 seen, and would be misled by that of the answer before. First everything is loaded once, unmeasured, which shows it.
 """
 
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -24,8 +26,13 @@ class Step:
 def schedule(cell_indices: Sequence[int], ways: Sequence[Way], num_rounds: int) -> list[Step]:
     """The answers of one engine, in order."""
     warming = [Step(i, REUSE, is_measured=False) for i in cell_indices]
-    measuring = [Step(i, way) for _ in range(num_rounds) for i in cell_indices for way in ways]
+    measuring = [Step(i, way) for number in range(num_rounds) for i in cell_indices for way in _mixed(ways, number)]
     return warming + measuring
+
+
+def _mixed(ways: Sequence[Way], number: int) -> Sequence[Way]:
+    """As they are in the first round, which tables follow, and in each later one in another order."""
+    return random.Random(number).sample(ways, len(ways)) if number else ways  # noqa: S311 - no secret
 
 
 class Outlook:

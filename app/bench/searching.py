@@ -41,13 +41,13 @@ def search_times(parts: Parts, engine: Engine, terminal: Terminal) -> SearchTime
     questions = questions_of(parts.index)
     with open_dense(parts) as dense, terminal.progress("Searching", "questions") as show:
         search_by_meaning = dense.search if dense else None
-        position = len(engine.ready.frame.preamble)
+        first_position = engine.ready.frame.first_positions[0]
 
         def milliseconds(question: str) -> float:
             started = perf_counter()
             found = find(question, parts, engine, search_by_meaning)
             for chunk in found.chunks:
-                find_state(parts.store, engine, position, chunk.token_ids)
+                find_state(parts.store, engine, first_position, chunk.token_ids)
             return (perf_counter() - started) * 1e3
 
         milliseconds(questions[0])  # the first search opens what the later ones use

@@ -9,7 +9,7 @@ asked whether it is still wanted.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -171,11 +171,11 @@ class ThrottledShelf:
 
 def throttled(
     open_shelf: OpenShelf, bucket: Bucket
-) -> Callable[[FingerprintFacts], AbstractContextManager[StateShelf]]:
+) -> Callable[[Mapping[int, FingerprintFacts]], AbstractContextManager[StateShelf]]:
     """An `engine.ports.OpenShelf` that throttles the states of another one."""
 
     @contextmanager
-    def open_throttled(facts: FingerprintFacts) -> Iterator[StateShelf]:
+    def open_throttled(facts: Mapping[int, FingerprintFacts]) -> Iterator[StateShelf]:
         with open_shelf(facts) as shelf:
             yield ThrottledShelf(shelf, bucket)
 

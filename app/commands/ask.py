@@ -53,7 +53,7 @@ def run(
                 terminal.json({"answer": done.text, **account.as_object()})
             else:
                 _print_account(account, terminal)
-            parts.index.note_use((source.chunk_id for source in account.sources), engine.fingerprint)
+            parts.index.note_use((source.chunk_id for source in account.sources), *engine.all_fingerprints)
             if steep_missing and done.missing:
                 stack.enter_context(QuestionsFirst(parts.locations, parts.settings, engine.runtime))
                 steep(parts, engine, done.missing, terminal)

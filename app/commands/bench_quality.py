@@ -140,10 +140,10 @@ def _opened(
     model_path: Path, settings: Settings, entries: Sequence[Mapping[str, Any]], wish: Wish
 ) -> "Iterator[tuple[Comparison, list[Case]]]":
     """A context with room for the longest question, on this thread."""
+    from engine.filler import FILLER
     from engine.model import Context, ContextOptions, Model
     from engine.prompt import frame_of
     from engine.quality.comparison import Comparison, Order, case_of, cells_for
-    from engine.quality.filler import FILLER
     from engine.quality.treatments import LONGEST_FILLER_TOKENS
     from engine.self_check import graph_blendability, key_rotation, model_blendability
     from engine.vocabulary import Vocabulary

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.commands.steeping import SteepTally, steep_stored
+from app.commands.steeping import SteepTally, steep_waiting
 from app.errors import NothingIndexed
 from app.indexer import FileGone, FileSeen, FolderProblem, Indexer, IndexEvent, indexing_lock
 from app.precedence import QuestionsFirst
@@ -108,8 +108,7 @@ def _steep_all(parts: Parts, engine: Engine, tally: _Tally, terminal: Terminal) 
             "nothing is steeped, and every answer is computed in full (exact mode).",
             style="yellow",
         )
-    waiting = parts.index.chunks_without_state(engine.fingerprint)
-    tally.steeped = steep_stored(parts, engine, waiting, terminal)
+    tally.steeped = steep_waiting(parts, engine, terminal)
 
 
 def _as_json(tally: _Tally, num_chunks: int, num_steeped: int) -> dict[str, object]:

@@ -41,6 +41,11 @@ class BackgroundGate(Owner):
         if settings.gate and engine.ready.blendability.possible:
             self._thread.start()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it measures, or still has to look whether it should."""
+        return self._thread.is_alive()
+
     def close(self) -> None:
         """Stop within one node of the graph; harmless to call again."""
         with self._lock:

@@ -5,7 +5,7 @@ whatever process, follows within seconds. Raises StorageError, and NotAFolder as
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,12 +48,12 @@ def pin(parts: "Parts", documents: Iterable[Path], *, pinned: bool) -> None:
     parts.index.pin(list(documents), pinned)
 
 
-def steep_again(parts: "Parts", documents: Iterable[Path], fingerprint: str) -> int:
+def steep_again(parts: "Parts", documents: Iterable[Path], fingerprints: Collection[str]) -> int:
     """Drop the states that one model has of documents, so that they are computed anew.
 
     Returns how many states were dropped. A text that stands in other documents as well is steeped again for them too.
     """
-    keys = {key for path in documents for key in parts.index.states_of_document(path, fingerprint)}
+    keys = {key for path in documents for each in fingerprints for key in parts.index.states_of_document(path, each)}
     for key in keys:
         parts.store.drop(key, "it is to be steeped again")
     return len(keys)

@@ -20,7 +20,7 @@ from engine.bindings import FloatArray, IntArray, llama
 from engine.errors import RedirectFailed
 from engine.quality.specimen import PLAIN, BoolArray, Specimen, StateKind, Treat
 from engine.rotation import Rotation, rotation_of
-from engine.selection import best, scored_layers
+from engine.selection import best, middle_layers, scored_layers
 
 _FILLER_TOKENS = 256
 """Tokens of other text that chunks are encoded behind, unless said."""
@@ -42,14 +42,19 @@ def around_half(num_layers: int) -> Sequence[int]:
     return range(num_layers // 2 - 1, num_layers // 2 + 2)
 
 
+def from_one_third(num_layers: int) -> Sequence[int]:
+    """Every second layer from the first third up."""
+    return range(num_layers // 3, num_layers, 2)
+
+
 def to_two_thirds(num_layers: int) -> Sequence[int]:
     """Every second layer from the first to the second third."""
     return range(num_layers // 3, 2 * num_layers // 3 + 1, 2)
 
 
-def upper_half(num_layers: int) -> Sequence[int]:
-    """Every second layer from the half up."""
-    return range(num_layers // 2, num_layers, 2)
+def half_to_two_thirds(num_layers: int) -> Sequence[int]:
+    """Every second layer from the half to two thirds."""
+    return range(num_layers // 2, 2 * num_layers // 3 + 1, 2)
 
 
 def last_third(num_layers: int) -> Sequence[int]:
@@ -156,7 +161,7 @@ def prophet(specimen: Specimen, layers: Layers = all_layers) -> None:
 def ours(
     specimen: Specimen,
     *,
-    layers: Layers = scored_layers,
+    layers: Layers = from_one_third,
     factor: float = 3,
     last_tokens: int | None = None,
     highest: bool = False,
@@ -190,7 +195,7 @@ def _ours(**wish: object) -> Treat:
 
 def attention_only(
     specimen: Specimen,
-    layers: Layers = scored_layers,
+    layers: Layers = from_one_third,
     *,
     highest: bool = False,
     num_drafted: int = 0,
@@ -206,7 +211,7 @@ def attention_only(
 def front_first(specimen: Specimen, num: int) -> None:
     """The first tokens of the context in any case, which see nothing stale and so come out exact; then by question
     attention."""
-    ranks = specimen.attention(scored_layers(specimen.num_layers))
+    ranks = specimen.attention(from_one_third(specimen.num_layers))
     ranks[:num] = np.inf
     specimen.recompute(take_best(specimen, ranks))
 
@@ -214,7 +219,7 @@ def front_first(specimen: Specimen, num: int) -> None:
 def redrafted(specimen: Specimen, first_share: float = 0.4) -> None:
     """A first part by question attention; then an answer is drafted over the context as it is by then, and what its
     tokens and the question attend to gets the rest."""
-    scored, budget = scored_layers(specimen.num_layers), specimen.budget
+    scored, budget = from_one_third(specimen.num_layers), specimen.budget
     specimen.budget = first_share * budget
     attention_only(specimen, middle_third)
     specimen.budget = budget
@@ -222,7 +227,7 @@ def redrafted(specimen: Specimen, first_share: float = 0.4) -> None:
     specimen.recompute(take_best(specimen, ranks))
 
 
-def attention_times_value(specimen: Specimen, layers: Layers = scored_layers) -> None:
+def attention_times_value(specimen: Specimen, layers: Layers = from_one_third) -> None:
     """Question attention × the length of the stale V row it brings, layer by layer: nothing further is measured."""
     total = np.zeros(specimen.num_tokens, np.float32)
     for layer in layers(specimen.num_layers):
@@ -235,7 +240,7 @@ def attention_times_offline_deviation(specimen: Specimen) -> None:
     """Question attention × √(how far the token's rows are from those of a second state of the chunk, encoded behind
     some other text when it was steeped): all layers' deviation, and nothing measured at the question."""
     deviation = specimen.offline_deviation(filled(_FILLER_TOKENS))
-    attention = specimen.attention(scored_layers(specimen.num_layers))
+    attention = specimen.attention(from_one_third(specimen.num_layers))
     specimen.recompute(take_best(specimen, attention * np.sqrt(deviation)))
 
 
@@ -244,7 +249,7 @@ def attention_times_context_dependence(specimen: Specimen, num_filler_tokens: in
     which is there for the first place), all layers, measured when the chunk was steeped."""
     specimen.lay(specimen.order, filled(num_filler_tokens))
     deviation = specimen.offline_deviation(PLAIN)
-    attention = specimen.attention(upper_half(specimen.num_layers))
+    attention = specimen.attention(scored_layers(specimen.num_layers))
     specimen.recompute(take_best(specimen, (attention * deviation**exponent).astype(np.float32)))
 
 
@@ -258,7 +263,7 @@ def attention_times_spread(specimen: Specimen) -> None:
 
 def two_rounds(specimen: Specimen, first_share: float = 2 / 3) -> None:
     """Two thirds by ours; then the question looks again, over the repaired context, for *other* tokens."""
-    budget, layers = specimen.budget, scored_layers(specimen.num_layers)
+    budget, layers = specimen.budget, from_one_third(specimen.num_layers)
     second_look = len(specimen.case.question) * (max(layers) + 1) / specimen.num_layers
     specimen.budget = first_share * (budget - second_look)
     ours(specimen, factor=2)
@@ -291,7 +296,7 @@ def _first_choice(specimen: Specimen, share: float) -> tuple[IntArray, float]:
     """What ours would choose for a share of the budget, best first, not recomputed yet; and the whole budget."""
     budget = specimen.budget
     specimen.budget = share * budget
-    attention = specimen.attention(scored_layers(specimen.num_layers))
+    attention = specimen.attention(from_one_third(specimen.num_layers))
     ranks = by_attention_and_deviation(specimen, attention, 2)
     chosen = take_best(specimen, ranks)
     return chosen[np.argsort(-ranks[chosen], kind="stable")], budget
@@ -299,7 +304,7 @@ def _first_choice(specimen: Specimen, share: float) -> tuple[IntArray, float]:
 
 def per_chunk(specimen: Specimen) -> None:
     """Ours, but every stale chunk gets the same number of tokens."""
-    attention = specimen.attention(scored_layers(specimen.num_layers))
+    attention = specimen.attention(from_one_third(specimen.num_layers))
     ranks = by_attention_and_deviation(specimen, attention, 3)
     place_in_chunk = np.full(specimen.num_tokens, np.inf, np.float32)
     for chunk in np.unique(specimen.laid.chunk_of):
@@ -310,7 +315,7 @@ def per_chunk(specimen: Specimen) -> None:
 
 def best_chunk_whole(specimen: Specimen) -> None:
     """The most attended stale chunk first, whole, then ours."""
-    attention = specimen.attention(scored_layers(specimen.num_layers))
+    attention = specimen.attention(from_one_third(specimen.num_layers))
     chunk_of = specimen.laid.chunk_of
     share = np.bincount(chunk_of, np.where(specimen.laid.candidates, attention, 0))
     ranks = by_attention_and_deviation(specimen, attention, 1.5)
@@ -325,7 +330,7 @@ def sinks_first(specimen: Specimen, num: int = 4) -> None:
     """The first tokens of every stale chunk in any case, the rest by ours: in a chunk's state they collect attention
     as a prompt's first tokens do."""
     sinks = _sinks(specimen, num)
-    attention = specimen.attention(scored_layers(specimen.num_layers))
+    attention = specimen.attention(from_one_third(specimen.num_layers))
     specimen.charge(len(sinks), specimen.num_layers)
     ranks = by_attention_and_deviation(specimen, attention, 2)
     specimen.charge(-len(sinks), specimen.num_layers)
@@ -452,7 +457,7 @@ def over_states(treat: Treat, *kinds: StateKind) -> Treat:
 
 def drop_chunks(specimen: Specimen, keep_share: float = 0.5) -> None:
     """Only the most attended chunks stay: the context is laid anew without the others, and ours looks again."""
-    attention = specimen.attention(scored_layers(specimen.num_layers))
+    attention = specimen.attention(from_one_third(specimen.num_layers))
     mass = np.bincount(specimen.laid.chunk_of, attention)
     num_kept = max(round(keep_share * len(mass)), 1)
     kept: list[int] = np.sort(np.argsort(-mass, kind="stable")[:num_kept]).tolist()
@@ -465,7 +470,7 @@ def drop_chunks(specimen: Specimen, keep_share: float = 0.5) -> None:
 
 def oracle_attention(specimen: Specimen) -> None:
     """Ours with the attention of the full prefill."""
-    attention = specimen.exact_attention(scored_layers(specimen.num_layers))
+    attention = specimen.exact_attention(from_one_third(specimen.num_layers))
     specimen.recompute(take_best(specimen, by_attention_and_deviation(specimen, attention, 3)))
 
 
@@ -477,7 +482,7 @@ def oracle_deviation(specimen: Specimen) -> None:
 def oracle_effect(specimen: Specimen) -> None:
     """Layer by layer: the full prefill's attention × how far the V row is truly off, summed."""
     total = np.zeros(specimen.num_tokens, np.float32)
-    for layer in scored_layers(specimen.num_layers):
+    for layer in from_one_third(specimen.num_layers):
         total += specimen.exact_attention((layer,)) * _true_drift(specimen, layer)
     specimen.recompute(take_best(specimen, total))
 
@@ -628,14 +633,16 @@ RATED: Mapping[str, Treat] = {
         for num in (16, 64, 256)
     },
     **{
-        f"filled-{num}-attention-upper": over_states(partial(attention_only, layers=upper_half), filled(num))
+        f"filled-{num}-attention-upper": over_states(partial(attention_only, layers=scored_layers), filled(num))
         for num in (256, 512, 1024)
     },
     **{
         f"filled-{num}-offline-upper": partial(attention_times_context_dependence, num_filler_tokens=num)
         for num in (256, 512)
     },
-    "attention-upper": partial(attention_only, layers=upper_half),
+    "attention-upper": partial(attention_only, layers=scored_layers),
+    "filled-512-attention-middle": over_states(partial(attention_only, layers=middle_layers), filled(512)),
+    "filled-512-attention-50-67": over_states(partial(attention_only, layers=half_to_two_thirds), filled(512)),
     "throughout-mean-4-attention": over_states(
         attention_only, *(replace(each, even_first=True) for each in FILLED_APART)
     ),
@@ -649,7 +656,7 @@ RATED: Mapping[str, Treat] = {
     "mean-filled-2-attention-all": over_states(attention_only, *FILLED_APART[:2]),
     "mean-filled-4-attention-all": over_states(attention_only, *FILLED_APART),
     "mean-filled-4-draft-8-upper": over_states(
-        partial(attention_only, layers=upper_half, num_drafted=8), *FILLED_APART
+        partial(attention_only, layers=scored_layers, num_drafted=8), *FILLED_APART
     ),
     "filled-256-draft-8-attention": over_states(_DRAFTED, filled(_FILLER_TOKENS)),
     "filled-256-redraft-8": over_states(redrafted, filled(_FILLER_TOKENS)),

@@ -18,7 +18,7 @@ from storage.index import Index
 from storage.store import SWEEP_AGE_SECONDS, StateStore
 from storage.values import ChunkState, ChunkText, DocumentVersion, KeptState, Miss
 
-MODEL = fingerprint({"model": "m"})
+MODEL, OF_FRONT = fingerprint({"model": "m"}), fingerprint({"model": "m", "preamble": (1,)})
 POSITION = 3
 BLOB = b"rows" * 5000
 """For each token of a chunk, 20 KB."""
@@ -47,18 +47,18 @@ class Library:
     def chunk_id(self, age: int) -> int:
         return self.index.chunks(self.path(age))[0].id
 
-    def steep(self, *chunks: ContextChunk) -> None:
+    def steep(self, *chunks: ContextChunk, model: str = MODEL) -> None:
         for chunk in chunks:
-            key = state_key(MODEL, POSITION, chunk.token_ids)
+            key = state_key(model, POSITION, chunk.token_ids)
             self.store.put(ChunkState(key, chunk.token_ids, BLOB, POSITION), "chunk", [chunk.chunk_id])
 
     def steeped(self) -> set[int]:
         waiting = {stored.document_path for stored in self.index.chunks_without_state(MODEL)}
         return {int(document.path.name) for document in self.index.documents() if document.path not in waiting}
 
-    def room(self, num_states: float) -> Room:
+    def room(self, num_states: float, *fingerprints: str) -> Room:
         """For so many states of a chunk."""
-        return Room(self.index, self.store, settings_for(num_states), self.states_dir)
+        return Room(self.index, self.store, settings_for(num_states), self.states_dir, fingerprints)
 
 
 def settings_for(num_states: float) -> Settings:
@@ -125,6 +125,33 @@ class TestAdmission:
         library.index.note_use([library.chunk_id(32)], MODEL)
         assert admitted(library.room(3), chunks[:1]) == [1]
         assert library.steeped() == {30, 32}
+
+    def test_what_is_expendable_makes_way_first_and_gets_only_what_is_free(self, library: Library):
+        old, *used = library.add(90, 1, 2)
+        library.steep(*used)
+        library.steep(*used, model=OF_FRONT)
+        library.index.note_use([chunk.chunk_id for chunk in used], MODEL, OF_FRONT)
+        room = library.room(4, MODEL, OF_FRONT)
+        assert admitted(room, [old]) == [90], "although what answers used a moment ago goes for it"
+        library.steep(old)
+        assert library.steeped() == {90, 1, 2}
+        assert len(library.index.state_keys(OF_FRONT)) == 1
+        assert room.admit([old], OF_FRONT, POSITION) == ()
+        assert library.steeped() == {90, 1, 2}
+
+    def test_what_a_state_takes_is_known_from_those_for_other_places(self, library: Library):
+        chunks = library.add(1, 2)
+        library.steep(*chunks)
+        assert library.room(2.5, MODEL, OF_FRONT).admit(chunks, OF_FRONT, POSITION) == ()
+        assert library.room(3.5, MODEL, OF_FRONT).admit(chunks, OF_FRONT, POSITION) == tuple(chunks[:1])
+
+    def test_what_is_expendable_goes_first_when_there_is_too_much(self, library: Library):
+        chunks = library.add(90, 1)
+        library.steep(*chunks)
+        library.steep(*chunks, model=OF_FRONT)
+        library.room(2, MODEL, OF_FRONT).settle()
+        assert library.steeped() == {90, 1}
+        assert library.index.state_keys(OF_FRONT) == []
 
     def test_a_pinned_document_gets_its_room_from_all_others_and_gives_none(self, library: Library):
         chunks = library.add(90, 1, 2)

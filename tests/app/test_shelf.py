@@ -11,14 +11,14 @@ from app.shelf import StoreShelf, shelf_opener
 from storage.index import Index
 from storage.values import Miss, SavedConversation
 
-FACTS = {"model": "a"}
+FACTS = {3: {"model": "a"}}
 
 
 @pytest.fixture
 def open_shelf(locations: Locations) -> Iterator[Callable[..., StoreShelf]]:
     opened = []
 
-    def open_(facts: dict[str, str] = FACTS, settings: Settings = Settings()) -> StoreShelf:  # noqa: B008
+    def open_(facts: dict[int, dict[str, str]] = FACTS, settings: Settings = Settings()) -> StoreShelf:  # noqa: B008
         context = shelf_opener(locations, settings)(facts)
         opened.append(context)
         shelf = context.__enter__()
@@ -41,7 +41,7 @@ def test_a_conversation_is_recalled_as_it_was_kept(index: Index, open_shelf: Cal
 def test_another_model_does_not_get_it_and_leaves_it_there(index: Index, open_shelf: Callable[..., StoreShelf]):
     talk = index.start_conversation("Tea").id
     open_shelf().keep(talk, 1, "{}", (), ((1, 2), bytearray(b"rows")))
-    other = open_shelf({"model": "b"}).recall(talk)
+    other = open_shelf({3: {"model": "b"}}).recall(talk)
     assert isinstance(other, Miss)
     assert "another model" in other.reason
     assert isinstance(open_shelf().recall(talk), SavedConversation)

@@ -19,7 +19,7 @@ from storage.errors import StoreUnusable
 from storage.index import Index
 from tests.waiting import wait_until
 
-FINGERPRINT = fingerprint({"model": "m"})
+FINGERPRINT, OF_FRONT = fingerprint({"model": "m"}), fingerprint({"model": "m", "preamble": (1,)})
 LONGEST_CHUNK = 5
 
 
@@ -47,7 +47,9 @@ class InstantRuntime:
 
     def __init__(self, index_file: Path) -> None:
         self._index_file = index_file
+        self.fingerprints = {3: FINGERPRINT}
         self.requests: list[list[int]] = []
+        self.first_positions: list[int | None] = []
         self.failures: list[Exception] = []
         self.waits = False
         self.num_bytes = 1
@@ -55,13 +57,15 @@ class InstantRuntime:
 
     def steep(self, request: SteepRequest) -> Job:
         self.requests.append([chunk.chunk_id for chunk in request.chunks])
+        self.first_positions.append(request.first_position)
         if self.failures:
             return Job(failure=self.failures.pop())
         if self.waits:
             return Job(waits=True)
         with Index(self._index_file) as index:
             for chunk in request.chunks:
-                key, num_tokens = state_key(FINGERPRINT, 3, (chunk.chunk_id,)), len(chunk.token_ids)
+                first = request.first_position or 3
+                key, num_tokens = state_key(self.fingerprints[first], first, (chunk.chunk_id,)), len(chunk.token_ids)
                 index.record_state(key, "chunk", num_tokens, self.num_bytes, [chunk.chunk_id])
         return Job(Steeped(chunk.chunk_id, len(chunk.token_ids), 1) for chunk in request.chunks)
 
@@ -91,10 +95,10 @@ def runtime(locations: Locations, index: Index) -> InstantRuntime:
 
 @pytest.fixture
 def engine(runtime: InstantRuntime) -> Engine:
-    frame = SimpleNamespace(chunk=lambda text: tuple(range(len(text.split()))), preamble=(1, 2, 3))
+    frame = SimpleNamespace(chunk=lambda text: tuple(range(len(text.split()))))
     ready: Any = SimpleNamespace(frame=frame, blendability=SimpleNamespace(possible=True))
     stand_in: Any = runtime
-    return Engine(stand_in, ready, Path("m.gguf"), FINGERPRINT, 100, LONGEST_CHUNK)
+    return Engine(stand_in, ready, Path("m.gguf"), runtime.fingerprints, 100, LONGEST_CHUNK)
 
 
 def test_all_chunks_that_fit_are_steeped_and_those_too_long_hold_nobody_up(
@@ -109,6 +113,65 @@ def test_all_chunks_that_fit_are_steeped_and_those_too_long_hold_nobody_up(
         told.wait_for(3)
     assert [stored.chunk.text[:10] for stored in index.chunks_without_state(FINGERPRINT)] == ["a text tha"]
     assert sum(len(request) for request in runtime.requests) == 3
+
+
+def test_what_is_for_the_first_place_comes_when_every_chunk_has_a_state_for_any(
+    put_texts: Callable[..., None], locations: Locations, index: Index, engine: Engine, runtime: InstantRuntime
+):
+    runtime.fingerprints[1] = OF_FRONT
+    put_texts("a.txt", *(f"goat {number}" for number in range(6)))
+    told = Told()
+    with Steeper(locations, Settings(), engine, told) as steeper:
+        told.wait_for(12)
+        num_requests = len(runtime.first_positions)
+        assert runtime.first_positions == sorted(runtime.first_positions, reverse=True)
+        assert set(runtime.first_positions) == {3, 1}
+        put_texts("b.txt", "a boat")
+        steeper.wake()
+        told.wait_for(14)
+    assert runtime.first_positions[num_requests:] == [3, 1]
+    assert index.backlog(FINGERPRINT, OF_FRONT).num_chunks == 0
+
+
+def test_what_is_for_the_first_place_waits_until_there_is_time(
+    put_texts: Callable[..., None],
+    locations: Locations,
+    engine: Engine,
+    runtime: InstantRuntime,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("app.steeper._RETRY_SECONDS", 0.01)
+    runtime.fingerprints[1] = OF_FRONT
+    put_texts("a.txt", "a goat")
+    has_time, asked = threading.Event(), list[None]()
+
+    def may_dawdle() -> bool:
+        asked.append(None)
+        return has_time.is_set()
+
+    told = Told()
+    with Steeper(locations, Settings(), engine, told, may_dawdle):
+        wait_until(lambda: len(asked) > 9)
+        assert runtime.first_positions == [3]
+        has_time.set()
+        told.wait_for(2)
+    assert runtime.first_positions == [3, 1]
+
+
+def test_no_room_for_what_is_for_the_first_place_is_nothing_to_be_told_of(
+    put_texts: Callable[..., None], locations: Locations, index: Index, engine: Engine, runtime: InstantRuntime
+):
+    runtime.fingerprints[1], runtime.num_bytes = OF_FRONT, 400_000
+    put_texts("a.txt", "a goat", "a boat")
+    told = Told()
+    with Steeper(locations, Settings(budget_gb=0.001), engine, told) as steeper:
+        assert {type(event) for event in told.wait_for(2)} == {ChunkSteeped}
+        wait_until(lambda: not steeper._awake.is_set())
+        put_texts("b.txt", "a ferry")
+        steeper.wake()
+        notice = told.wait_for(3)[2]
+    assert isinstance(notice, SteepingTrouble), "of the third chunk, which has no state at all"
+    assert "1 chunk" in notice.reason
 
 
 def test_what_cannot_be_encoded_is_told_once_and_left_out(

@@ -106,9 +106,14 @@ def test_chunk_states_of_other_text_are_found_out(tiny_model: Path, monkeypatch:
     encoded = Session._encoded
 
     def poisoned(
-        session: Session, context: Context, preamble: Buffer, token_ids: tuple[int, ...], give_way: GiveWay | None
+        session: Session,
+        context: Context,
+        lead: Buffer,
+        start: int,
+        token_ids: tuple[int, ...],
+        give_way: GiveWay | None,
     ) -> bytearray:
-        return encoded(session, context, preamble, token_ids[::-1], give_way)
+        return encoded(session, context, lead, start, token_ids[::-1], give_way)
 
     request = GateRequest(QUESTIONS, ratios=(0.1,), bar=ANYTHING)
     with runtime_of(tiny_model) as runtime:

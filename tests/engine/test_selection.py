@@ -48,8 +48,8 @@ def test_the_shortlist_holds_the_best_by_attention_or_everyone_without_it() -> N
     assert selection.shortlist(Scores(OFFSETS), ALL, 1).tolist() == [0, 1, 2, 3, 4, 5]
 
 
-def test_scored_layers_are_every_second_from_the_first_third_up() -> None:
-    assert selection.scored_layers(24) == (8, 10, 12, 14, 16, 18, 20, 22)
+def test_scored_layers_are_every_second_from_the_half_up() -> None:
+    assert selection.scored_layers(24) == (12, 14, 16, 18, 20, 22)
     assert selection.scored_layers(1) == (0,)
     assert selection.middle_layers(24) == (8, 10, 12)
     assert selection.middle_layers(1) == (0,)

@@ -377,7 +377,13 @@ class TestDocuments:
         assert (half.stage, half.num_chunks, half.num_steeped_chunks) == (DocumentStage.SEARCHABLE, 2, 1)
         assert (whole.stage, whole.num_steeped_chunks) == (DocumentStage.STEEPED, 1)
         assert half.num_state_bytes == whole.num_state_bytes == num_bytes
-        assert index.standings(None)[0].num_state_bytes == 2 * num_bytes
+        assert index.standings()[0].num_state_bytes == 2 * num_bytes
+        both, one = index.standings(state.key.fingerprint, other.key.fingerprint)
+        assert (both.num_chunks, both.num_steeped_chunks, both.num_state_bytes) == (2, 1, 2 * num_bytes)
+        assert (one.stage, one.num_state_bytes) == (DocumentStage.STEEPED, num_bytes)
+        turned = index.standings(other.key.fingerprint, state.key.fingerprint)
+        assert [each.num_steeped_chunks for each in turned] == [1, 0]
+        assert index.backlog(state.key.fingerprint, other.key.fingerprint).num_chunks == 1 + 2
         assert index.states_of_document(DOCS / "a", state.key.fingerprint) == [state.key]
         counted = dict.fromkeys(DocumentStage, 0) | {half.stage: 1, whole.stage: 1}
         assert index.stage_counts(state.key.fingerprint) == counted
@@ -389,7 +395,7 @@ class TestDocuments:
         folder = index.folders()[0]
         index.fail_document(folder.id, version(DOCS / "b"), "is broken")  # type: ignore[arg-type]
         index.list_documents(folder.id, [version(DOCS / "c", "")])  # type: ignore[list-item]
-        _, broken, waiting = index.standings(None)
+        _, broken, waiting = index.standings()
         assert (broken.stage, broken.error) == (DocumentStage.UNREADABLE, "is broken")
         assert waiting.stage is DocumentStage.FOUND
 

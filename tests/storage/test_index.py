@@ -26,6 +26,7 @@ MakeTexts = Callable[..., list[ChunkText]]
 DOCS = Path("/docs").absolute()
 MODEL = "ab" * 16
 OTHER_MODEL = "cd" * 16
+THIRD_MODEL = "ef" * 16
 
 # fmt: off
 HOSTILE_TERMS = [
@@ -707,16 +708,19 @@ class TestStates:
         for number, chunk_id in enumerate(chunk_ids, start=1):
             index.record_state(key(number), "chunk", 3, 100, [chunk_id])
         index.record_state(key(1, OTHER_MODEL), "chunk", 3, 100, chunk_ids[:1])
+        index.record_state(key(1, THIRD_MODEL), "chunk", 3, 100, chunk_ids[:1])
         index.record_state(key(9), "preamble", 3, 100)
+        index.record_state(key(9, THIRD_MODEL), "preamble", 3, 100)
         index._connection.execute("UPDATE states SET last_used_at = 5, num_hits = 8")
         monkeypatch.setattr(index_module, "now", lambda: 5 + HALF_LIFE_SECONDS)
-        index.note_use([chunk_ids[0], 999], MODEL)
+        index.note_use([chunk_ids[0], 999], MODEL, THIRD_MODEL)
         rows = index._rows("SELECT fingerprint, digest, last_used_at, num_hits FROM states")
         kept = {StateKey(*row[:2]): row[2:] for row in rows}
         late = 5 + HALF_LIFE_SECONDS
         assert kept[key(1)] == (late, 5), "half of eight, and one"
         assert kept[key(1, OTHER_MODEL)] == (5, 8), "another model has its own"
-        assert kept[key(9)] == (late, 8)
+        assert kept[key(1, THIRD_MODEL)] == kept[key(1)], "all that are named"
+        assert kept[key(9)] == kept[key(9, THIRD_MODEL)] == (late, 8)
         siblings = {chunk.id for chunk in index.chunks(index.chunks_with_ids(chunk_ids[:1])[0].document_path)}
         for number, chunk_id in list(enumerate(chunk_ids, start=1))[1:]:
             assert kept[key(number)] == ((late, 4) if chunk_id in siblings else (5, 8))

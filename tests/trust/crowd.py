@@ -94,7 +94,7 @@ class Member:
         assert sum(stages.values()) >= len(self.documents)
 
     def overview(self) -> None:
-        assert len(read_overview(self.parts, None).documents) >= len(self.documents)
+        assert len(read_overview(self.parts).documents) >= len(self.documents)
 
     def use(self) -> None:
         self.index.note_use([chunk.id for chunk in self.index.first_chunks(3)], _FINGERPRINT)

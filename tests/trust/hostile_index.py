@@ -131,11 +131,12 @@ def _operations(
 ) -> Iterator[Callable[[], object]]:
     """What commands and the app ask for."""
     parts = Parts(find_locations({"STEEP_HOME": str(household.home)}), Settings(), index, store)
-    (fingerprint,) = {key.fingerprint for key in bytes_of}
+    fingerprints = sorted({key.fingerprint for key in bytes_of})
+    fingerprint = fingerprints[0]
 
     def overview() -> None:
-        read_overview(parts, fingerprint)
-        read_overview(parts, None)
+        read_overview(parts, fingerprints)
+        read_overview(parts)
 
     def numbers() -> None:
         index.counts()
@@ -175,7 +176,7 @@ def _operations(
     def write() -> None:
         folder = index.folders()[0]
         index.put_document(folder.id, DocumentVersion(folder.path / "new", 1, 1, "d", "new"), [])
-        index.note_use([1, 2, 3], fingerprint)
+        index.note_use([1, 2, 3], *fingerprints)
         index.put_turn(Turn(1, 1, "What?", "An answer.", "{}", 1))
         index.remove_document(folder.path / "new")
 

@@ -22,6 +22,7 @@ from app.blob_structure import describe
 from app.formats.errors import UnreadableDocument
 from app.formats.registry import ReadFile, read_file
 from app.indexer import Indexer
+from app.models.identity import model_identity
 from app.prompt_chunks import context_chunks
 from app.wiring import Engine, Parts, engine_of, open_parts
 from storage import check
@@ -54,6 +55,10 @@ class InProcessReader:
         except UnreadableDocument as error:
             read.set_exception(error)
         return read
+
+
+Tell = Callable[[tuple[str, int]], None]
+"""Hears of a chunk that has its state: of which fingerprint, and its number."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,7 @@ class Household:
             if self.folder(name) not in watched:
                 parts.index.add_folder(self.folder(name))
 
-    def read_and_steep(self, parts: Parts, engine: Engine, tell: Callable[[int], None] = lambda _: None) -> None:
+    def read_and_steep(self, parts: Parts, engine: Engine, tell: Tell = lambda _: None) -> None:
         """What `steep index` does; `tell` hears of each chunk that has its state."""
         self.read(parts, engine)
         self.steep(parts, engine, tell)
@@ -137,13 +142,14 @@ class Household:
             pass
         indexer.compact()
 
-    def steep(self, parts: Parts, engine: Engine, tell: Callable[[int], None] = lambda _: None) -> None:
+    def steep(self, parts: Parts, engine: Engine, tell: Tell = lambda _: None) -> None:
         from engine.requests import Steeped, SteepRequest
 
-        waiting = parts.index.chunks_without_state(engine.fingerprint)
-        for event in engine.runtime.steep(SteepRequest(context_chunks(engine.ready.frame, waiting))):
-            if isinstance(event, Steeped):
-                tell(event.chunk_id)
+        for first_position, fingerprint in engine.fingerprints.items():
+            chunks = context_chunks(engine.ready.frame, parts.index.chunks_without_state(fingerprint))
+            for event in engine.runtime.steep(SteepRequest(chunks, first_position)):
+                if isinstance(event, Steeped):
+                    tell((fingerprint, event.chunk_id))
 
     def embed(self, parts: Parts) -> None:
         """Vectors of no meaning for all texts."""
@@ -202,22 +208,21 @@ class Household:
 
         fresh, num_compared = MemoryShelf(), 0
         with self.engine() as (parts, engine):
-            identity, longest, batch = (
-                str(engine.ready.facts["model"]),
-                engine.longest_chunk,
-                parts.settings.batch_tokens,
-            )
-            roles = parts.index.state_keys(engine.fingerprint)
-            states = [state for key in roles if (state := _served(parts, key)) is not None]
+            settings, longest = parts.settings, engine.longest_chunk
+            identity, batch = model_identity(self.model, parts.index), settings.batch_tokens
+            keys = [key for fingerprint in engine.all_fingerprints for key in parts.index.state_keys(fingerprint)]
+            states = [state for key in keys if (state := _served(parts, key)) is not None]
         options = ContextOptions(num_cells=NUM_CELLS + batch, batch_tokens=batch, num_threads=1)
-        session_options = SessionOptions(self.model, identity, options, longest_chunk=longest)
+        session_options = SessionOptions(
+            self.model, identity, options, longest_chunk=longest, num_filler_tokens=settings.filler_tokens
+        )
         with Session(session_options, fresh.opened) as session:
-            preamble = len(session.frame.preamble)
-            session.steep(ContextChunk(0, session.frame.preamble[:1]))  # and with it the preamble, if no chunk is left
+            frame = session.frame
+            session.steep(ContextChunk(0, frame.preamble[:1]))  # and with it its lead, if no chunk is left
             for number, state in enumerate(states):
-                if state.start_position == preamble:
-                    session.steep(ContextChunk(number, state.token_ids))
-                elif state.token_ids != session.frame.preamble:
+                if state.start_position:
+                    session.steep(ContextChunk(number, state.token_ids), first_position=state.start_position)
+                elif state.token_ids not in map(frame.lead, frame.first_positions):
                     continue  # a conversation's memory: blended, and not to be computed again to the bit
                 again = fresh.blobs[state.start_position, state.token_ids]
                 assert bytes(state.blob) == again, f"{state.key} is not what the model computes"

@@ -129,12 +129,12 @@ def run(folder: Path, num_kills: int, seed: int, show: Callable[[int], None] = l
     return kills
 
 
-def _kill(household: Household, job: Callable[..., None], seed: int, jitter: random.Random) -> set[int]:
-    """Returns the chunks of which the job said that they are steeped."""
+def _kill(household: Household, job: Callable[..., None], seed: int, jitter: random.Random) -> set[tuple[str, int]]:
+    """Returns the chunks of which the job said that they are steeped, and for which fingerprint."""
     process, hears = household.start(job, seed)
     assert hears.poll(_WAIT_SECONDS), f"{job.__name__} did not begin"
     hears.recv()
-    reported: set[int] = set()
+    reported: set[tuple[str, int]] = set()
     until = time.monotonic() + jitter.random() * _LONGEST_SECONDS
     while (left := until - time.monotonic()) > 0:
         if hears.poll(left):
@@ -149,10 +149,11 @@ def _kill(household: Household, job: Callable[..., None], seed: int, jitter: ran
     return reported
 
 
-def _assert_nothing_lost(household: Household, reported: set[int]) -> None:
+def _assert_nothing_lost(household: Household, reported: set[tuple[str, int]]) -> None:
     with household.parts() as parts:
-        (fingerprint,) = {key.fingerprint for key in parts.index.state_keys()}
-        lost = [chunk.id for chunk in parts.index.chunks_without_state(fingerprint) if chunk.id in reported]
+        fingerprints = {key.fingerprint for key in parts.index.state_keys()}
+        without = {(each, chunk.id) for each in fingerprints for chunk in parts.index.chunks_without_state(each)}
+        lost = reported & without
     assert not lost, f"chunks {lost} were said to be steeped, and have no state"
 
 

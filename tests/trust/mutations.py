@@ -17,6 +17,7 @@ from pathlib import Path
 
 import xxhash
 
+from app.models.identity import model_identity
 from app.wiring import Parts
 from engine import kv_layout
 from engine.errors import StateInvalid
@@ -199,17 +200,17 @@ def _serve_all(household: Household, told: Connection, num_files: int, seed: int
 
     tally: Counter[str] = Counter()
     with household.engine() as (parts, engine):
-        fingerprint, identity = engine.fingerprint, str(engine.ready.facts["model"])
-        preamble = engine.ready.frame.preamble
+        fingerprints, identity = engine.fingerprints, model_identity(household.model, parts.index)
+    first_position, fingerprint = next(iter(fingerprints.items()))
     originals = Originals(
-        _states_of(household, fingerprint, len(preamble)), _foreign(household, identity, len(preamble))
+        _states_of(household, fingerprint, first_position), _foreign(household, identity, first_position)
     )
     options = ContextOptions(num_cells=1024, batch_tokens=64, num_threads=1, blending=True)
     with household.parts() as parts, Model(household.model) as model, Context(model, options) as context:
         from app.shelf import StoreShelf
 
         layout = kv_state.learn_layout(context)
-        shelf = StoreShelf(parts.store, fingerprint, parts.index, parts.settings, parts.locations)
+        shelf = StoreShelf(parts.store, fingerprints, parts.index, parts.settings, parts.locations)
         for number in range(num_files):
             jitter = random.Random(seed * 1_000_003 + number)
             mutation, state = MUTATIONS[number % len(MUTATIONS)], jitter.choice(originals.states)
@@ -248,15 +249,15 @@ def _put(path: Path, data: bytes) -> None:
         os.ftruncate(file.fileno(), len(data))
 
 
-def _states_of(household: Household, fingerprint: str, num_preamble: int) -> list[ChunkState]:
+def _states_of(household: Household, fingerprint: str, first_position: int) -> list[ChunkState]:
     from storage import chunk_file
 
     with household.parts() as parts:
         states = [chunk_file.read(parts.store.path_of(key), key) for key in parts.index.state_keys(fingerprint)]
-    return [state for state in states if state.start_position == num_preamble]
+    return [state for state in states if state.start_position == first_position]
 
 
-def _foreign(household: Household, identity: str, num_preamble: int) -> list[ChunkState]:
+def _foreign(household: Household, identity: str, first_position: int) -> list[ChunkState]:
     """States of models of other shapes and other types, whose fingerprints differ."""
     from engine import kv_state
     from engine.model import Context, ContextOptions, Model
@@ -265,11 +266,11 @@ def _foreign(household: Household, identity: str, num_preamble: int) -> list[Chu
     states: list[ChunkState] = []
     for number, (num_layers, kv_type) in enumerate(((2, "f16"), (5, "f16"), (4, "f32"), (4, "f16"))):
         path = write_tiny_model(household.home / f"foreign-{number}.gguf", num_layers=num_layers)
-        options = ContextOptions(num_cells=512, batch_tokens=64, num_threads=1, kv_type=kv_type, blending=True)
+        options = ContextOptions(num_cells=1024, batch_tokens=64, num_threads=1, kv_type=kv_type, blending=True)
         with Model(path) as model, Context(model, options) as context:
             for token_ids in ((30, 40, 50), tuple(range(20, 84))):
-                before = kv_state.encode_preamble(context, tuple(range(10, 10 + num_preamble)))
-                blob = kv_state.encode_chunk(context, before, num_preamble, token_ids)
-                key = state_key(fingerprint({"model": f"{identity}{number}"}), num_preamble, token_ids)
-                states.append(ChunkState(key, token_ids, blob, num_preamble))
+                before = kv_state.encode_preamble(context, tuple(10 + i % 200 for i in range(first_position)))
+                blob = kv_state.encode_chunk(context, before, first_position, token_ids)
+                key = state_key(fingerprint({"model": f"{identity}{number}"}), first_position, token_ids)
+                states.append(ChunkState(key, token_ids, blob, first_position))
     return states

@@ -298,7 +298,7 @@ class ChatScreen(Screen[None]):
     @work(exclusive=True, group="chat.beginning")
     async def _look_at_beginning(self) -> None:
         model = self.steep.model
-        fingerprint = model.fingerprint if isinstance(model, ModelReady) else None
+        fingerprint = model.fingerprints[0] if isinstance(model, ModelReady) else None
         try:
             beginning = await self.steep.look(lambda parts: read_beginning(parts, fingerprint, self._suggested))
         except StorageError as error:

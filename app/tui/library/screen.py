@@ -161,8 +161,8 @@ class LibraryScreen(Screen[None]):
         self._is_stale = False
         started = time.monotonic()
         model = self.steep.model
-        fingerprint = model.fingerprint if isinstance(model, ModelReady) else None
-        self.overview = await self.steep.look(partial(read_overview, fingerprint=fingerprint))
+        fingerprints = model.fingerprints if isinstance(model, ModelReady) else ()
+        self.overview = await self.steep.look(partial(read_overview, fingerprints=fingerprints))
         self._pause_seconds = max(_SHORTEST_PAUSE_SECONDS, _PAUSES_PER_READING * (time.monotonic() - started))
         self._show_tree()
         self._show_summary()
@@ -282,7 +282,7 @@ class LibraryScreen(Screen[None]):
         if isinstance(node, FolderNode) and not await self.app.push_screen_wait(_steeping_dialog(node)):
             return
         paths = [document.path for document in steeped]
-        num_dropped = await self._done(partial(steep_again, documents=paths, fingerprint=model.fingerprint))
+        num_dropped = await self._done(partial(steep_again, documents=paths, fingerprints=model.fingerprints))
         if num_dropped is not None:
             self._say(f"{counted(num_dropped, 'state')} dropped; they are computed anew when their turn comes.")
 

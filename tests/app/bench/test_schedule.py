@@ -1,5 +1,7 @@
 """All ways take turns within a round, and the time left follows the work, not the count."""
 
+from itertools import pairwise
+
 import pytest
 
 from app.bench.schedule import Outlook, Step, schedule
@@ -7,10 +9,19 @@ from app.bench.ways import CAKE, FULL, REUSE, all_ways, sweep_ways
 
 
 def test_ways_take_turns_within_each_round_behind_one_unmeasured_answer_per_cell():
-    steps = schedule([2, 3], (FULL, CAKE), num_rounds=2)
+    steps = schedule([2, 3], (FULL, CAKE), num_rounds=9)
     assert steps[:2] == [Step(2, REUSE, is_measured=False), Step(3, REUSE, is_measured=False)]
-    one_round = [Step(2, FULL), Step(2, CAKE), Step(3, FULL), Step(3, CAKE)]
-    assert steps[2:] == one_round * 2
+    turns = [(steps[at], steps[at + 1]) for at in range(2, len(steps), 2)]
+    assert [{step.way for step in turn} for turn in turns] == [{FULL, CAKE}] * 18
+    assert [step.cell_index for turn in turns for step in turn] == [2, 2, 3, 3] * 9
+
+
+def test_no_way_always_comes_behind_the_same_one():
+    steps = schedule([2], (FULL, REUSE, CAKE), num_rounds=9)[1:]
+    for way in (FULL, REUSE, CAKE):
+        assert len({before.way for before, step in pairwise(steps) if step.way == way}) > 1
+    assert steps == schedule([2], (FULL, REUSE, CAKE), num_rounds=9)[1:]
+    assert [step.way for step in steps[:3]] == [FULL, REUSE, CAKE], "as tables have them"
 
 
 def test_the_time_left_goes_by_the_work_that_is_left(make_cell):

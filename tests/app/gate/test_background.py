@@ -68,7 +68,7 @@ def runtime() -> InstantRuntime:
 def engine(runtime: InstantRuntime) -> Engine:
     ready: Any = SimpleNamespace(blendability=SimpleNamespace(possible=True), model_name="m.gguf")
     stand_in: Any = runtime
-    return Engine(stand_in, ready, Path("m.gguf"), FINGERPRINT, 100, 5)
+    return Engine(stand_in, ready, Path("m.gguf"), {3: FINGERPRINT}, 100, 5)
 
 
 def told_by(locations: Locations, settings: Settings, engine: Engine) -> list[GateTold]:

@@ -126,15 +126,15 @@ def test_a_folder_is_removed_while_another_process_indexes(parts: Parts, locatio
 def test_pinned_documents_are_known_to_be(parts: Parts, put):
     path, other = put("a.md", "one"), put("b.md", "two")
     pin(parts, [path], pinned=True)
-    assert {each.path: each.is_pinned for each in read_overview(parts, MINE).documents} == {path: True, other: False}
+    assert {each.path: each.is_pinned for each in read_overview(parts, [MINE]).documents} == {path: True, other: False}
     pin(parts, [path, other], pinned=False)
-    assert read_overview(parts, MINE).totals.num_pinned == 0
+    assert read_overview(parts, [MINE]).totals.num_pinned == 0
 
 
 def test_documents_are_steeped_again_for_the_model_in_use_alone(parts: Parts, put):
     path, other = put("a.md", "one", "two", steeped_for=(MINE, OTHER)), put("b.md", "three")
-    assert steep_again(parts, [path], MINE) == 2
-    steeped = {each.path: each.num_steeped_chunks for each in read_overview(parts, MINE).documents}
+    assert steep_again(parts, [path], [MINE]) == 2
+    steeped = {each.path: each.num_steeped_chunks for each in read_overview(parts, [MINE]).documents}
     assert steeped == {path: 0, other: 1}
-    assert read_overview(parts, OTHER).totals.num_steeped_chunks == 2
+    assert read_overview(parts, [OTHER]).totals.num_steeped_chunks == 2
     assert num_files(parts) == 3

@@ -31,7 +31,7 @@ def test_documents_are_counted_by_what_the_model_has_of_them(
     store.put(ChunkState(state_key(MODEL, 3, (1,)), (1,), b"rows", 3), "chunk", [chunk.id])
     store.put(ChunkState(state_key(MODEL, 0, (2,)), (2,), b"rows"), "preamble")
 
-    overview = read_overview(Parts(locations, Settings(), index, store), MODEL)
+    overview = read_overview(Parts(locations, Settings(), index, store), [MODEL])
     totals = overview.totals
     assert (totals.num_documents, totals.num_chunks, totals.num_steeped_chunks) == (4, 3, 1)
     assert overview.stages == {
@@ -43,7 +43,7 @@ def test_documents_are_counted_by_what_the_model_has_of_them(
     assert 0 < totals.num_state_bytes < overview.num_used_bytes
     assert overview.num_budget_bytes > 0
     assert [root.path for root in overview.roots] == [folder.path]
-    assert read_overview(Parts(locations, Settings(), index, store), "0" * 32).totals.num_steeped_chunks == 0
+    assert read_overview(Parts(locations, Settings(), index, store), ["0" * 32]).totals.num_steeped_chunks == 0
 
 
 DOCUMENTS = (standing("Ferry plan.md"), standing("2024/ferry.pdf", error="is damaged"), standing("2024/cats.md"))

@@ -86,7 +86,7 @@ def test_trouble_is_marked_until_it_is_over(activity: Activity):
     assert str(activity) == "steeping 1 %"
     activity.note(Trouble("stays", is_lasting=True))
     assert str(activity) == "! trouble · steeping 1 %"
-    activity.note(ModelReady("m", PATH, "f", 1, True, "", 1.0))
+    activity.note(ModelReady("m", PATH, ("f",), 1, True, "", 1.0))
     assert str(activity) == "steeping 1 %"
 
 
@@ -103,5 +103,5 @@ def test_a_model_that_could_not_be_measured_is_trouble(activity: Activity):
 
 def test_another_model_is_not_the_one_that_was_being_measured(activity: Activity):
     note(activity, GateUnderWay(1, 2))
-    activity.note(ModelReady("m", PATH, "f", 1, True, "", 1.0))
+    activity.note(ModelReady("m", PATH, ("f",), 1, True, "", 1.0))
     assert str(activity) == ""

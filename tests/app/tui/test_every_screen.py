@@ -25,7 +25,7 @@ from storage.values import Conversation
 from tests.app.tui.fake_assistant import FakeAssistant
 from tests.app.tui.pilot import piloted, until
 
-READY = ModelReady("qwen", Path("/m.gguf"), "f" * 32, 8192, True, "", 1.0)
+READY = ModelReady("qwen", Path("/m.gguf"), ("f" * 32,), 8192, True, "", 1.0)
 MODES = {"f2": "chat", "f3": "library", "f4": "models", "f5": "conversations"}
 
 

@@ -47,7 +47,7 @@ SIZES = {"80x24": (80, 24), "120x40": (120, 40)}
 LOOKS = ("dark", "light", "no-colour")
 
 MODEL = fingerprint({"model": "m"})
-READY = ModelReady("qwen2.5-coder-0.5b", Path("/models/qwen.gguf"), MODEL, 32768, True, "", 412.0)
+READY = ModelReady("qwen2.5-coder-0.5b", Path("/models/qwen.gguf"), (MODEL,), 32768, True, "", 412.0)
 DOCUMENTS = Path("/documents")
 NOW = 1_750_000_000
 TEXTS = {

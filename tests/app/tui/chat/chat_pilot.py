@@ -22,7 +22,7 @@ from storage.values import ChunkText, Conversation, DocumentVersion, Turn
 from tests.app.tui.fake_assistant import FakeAssistant
 from tests.app.tui.pilot import piloted, until
 
-READY = ModelReady("model", Path("/m.gguf"), "0" * 32, 32768, True, "", 1.0)
+READY = ModelReady("model", Path("/m.gguf"), ("0" * 32,), 32768, True, "", 1.0)
 
 TEXT = "The ferry leaves at seven. Its captain is Odile Marsh, who keeps two cats."
 SOURCE = Source(

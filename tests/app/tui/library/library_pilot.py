@@ -20,7 +20,7 @@ from tests.app.tui.fake_assistant import FakeAssistant
 from tests.app.tui.pilot import piloted, until
 
 MODEL = fingerprint({"model": "m"})
-READY = ModelReady("model", Path("/m.gguf"), MODEL, 8192, True, "", 1.0)
+READY = ModelReady("model", Path("/m.gguf"), (MODEL,), 8192, True, "", 1.0)
 
 
 class SeenLibrary:

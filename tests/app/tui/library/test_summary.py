@@ -19,7 +19,7 @@ from storage.values import Backlog, DocumentStage
 from tests.app.library.documents import FOLDER, ROOT, standing
 
 STAGES = dict.fromkeys(DocumentStage, 0)
-READY = ModelReady("model", Path("/m.gguf"), "f" * 32, 8192, True, "", 1.0)
+READY = ModelReady("model", Path("/m.gguf"), ("f" * 32,), 8192, True, "", 1.0)
 
 
 def overview(*documents, num_used_bytes: int = 0, num_budget_bytes: int = 10**9) -> Overview:
@@ -75,7 +75,7 @@ def test_the_gauge_has_numbers_and_says_when_it_is_full(num_used_bytes: int, wor
     [
         (ModelLoading("model"), "waits for the model"),
         (ModelFailed("", "there is none"), "needs a model: F4"),
-        (ModelReady("m", Path("/m"), "f" * 32, 1, False, "it has recurrent memory", 1.0), "it has recurrent memory"),
+        (ModelReady("m", Path("/m"), ("f" * 32,), 1, False, "it has recurrent memory", 1.0), "it has recurrent memory"),
         (READY, "looking through the folders"),
     ],
 )

@@ -23,7 +23,7 @@ TOO_LARGE, TIGHT = 20_000_000_000, 10_000_000_000
 
 
 def ready(path: Path, name: str = "") -> ModelReady:
-    return ModelReady(name or path.stem, path, "fingerprint", 8192, True, "", 412.0)
+    return ModelReady(name or path.stem, path, ("fingerprint",), 8192, True, "", 412.0)
 
 
 def grow(path: Path, num_bytes: int) -> Path:

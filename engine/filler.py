@@ -1,12 +1,15 @@
-"""Text of our own that chunks can be encoded behind, for measuring what their states gain from it.
+"""Text of our own that chunks can be encoded behind, for every place but the first.
 
 A chunk that is encoded right behind the preamble has rows that no chunk has in a real prompt but the first: where
 nothing else stands before it, its first tokens draw the attention of the others. Behind a few other documents the rows
-come out closer to those of a full prefill, for the price of encoding these once per model; at a question nothing more
-is done, and the filler is never part of a prompt. `engine.selection` has the measurements.
+come out closer to those of a full prefill; `engine.selection` has the measurements. The filler is never part of a
+prompt, so what a model answers exactly stays as it is. But the first chunk of a prompt is exact only as encoded right
+behind the preamble, and without an exact first chunk the gain is gone: so a chunk has two states
+(`PromptFrame.first_positions`), of two fingerprints, for twice the time and disk. Neither stands in for the other: what
+the gate says is said of these places, so a chunk without the state of its place is computed.
 
 It is a number of short texts of the kinds that documents are (an encyclopedia, notices, a manual, minutes), about
-nothing that anybody will ask for: about 1,800 tokens.
+nothing that anybody will ask for: about 1,800 tokens. Their number that is used is part of the fingerprint.
 """
 
 import re

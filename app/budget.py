@@ -76,8 +76,7 @@ class Room:
     def __init__(
         self, index: Index, store: StateStore, settings: Settings, states_dir: Path, fingerprints: Sequence[str] = ()
     ) -> None:
-        """`fingerprints`: of the model that is used; states of all but the first are worth nothing where others want
-        their room."""
+        """`fingerprints`: of the model that is used; its states take the same per token."""
         self._index, self._store, self._settings, self._states_dir = index, store, settings, states_dir
         self._fingerprints = fingerprints
         self._unlisted: dict[Path, int] = {}
@@ -121,7 +120,7 @@ class Room:
     def settle(self) -> None:
         """Evict what is too much, after something was added: its size is known only then, and others add as well."""
         num_used, budget = used_bytes(self._index), self.num_budget_bytes
-        chosen = _chosen(self._index, num_used - budget, self._speeds())
+        chosen = _chosen(self._index, num_used - budget)
         evict(self._store, chosen, f"states took more than the budget of {size(budget)}")
 
     def full_notice(self, num_waiting: int) -> str:
@@ -142,21 +141,16 @@ class Room:
         now, num_wanted = int(time.time()), num_bytes - num_free_bytes
         recency, is_pinned = self._index.recencies([chunk_id]).get(chunk_id, (0, False))
         newcomer = KeptState(key, "chunk", num_bytes, num_tokens, min(recency, now), 0)
-        speeds = self._speeds()
-        below = math.inf if is_pinned else worth(newcomer, now, speeds) / GAIN
-        chosen = _chosen(self._index, num_wanted, speeds, below)
+        below = math.inf if is_pinned else worth(newcomer, now, speeds_of(self._index)) / GAIN
+        chosen = _chosen(self._index, num_wanted, below)
         if sum(each.state.num_bytes for each in chosen) < num_wanted:
             return 0
         return evict(self._store, chosen, "a chunk that is worth more gets its room")
 
     def _samples(self, fingerprint: str) -> list[tuple[int, int]]:
-        """Tokens and bytes of some states of a fingerprint, or else of another one of the model: they take the same."""
+        """Tokens and bytes of some states of a fingerprint, or else of another one of the model."""
         each = (self._index.some_sizes(name, _NUM_SAMPLES) for name in (fingerprint, *self._fingerprints))
         return next(filter(None, each), [])
-
-    def _speeds(self) -> Speeds:
-        """Of the models; the states that are expendable count as computed in no time."""
-        return self._index.model_speeds() | dict.fromkeys(self._fingerprints[1:], math.inf)
 
     def _num_new_bytes(self, key: StateKey, num_tokens: int, samples: Sequence[tuple[int, int]]) -> int:
         """What a state will take at most; 0 where its file is there."""
@@ -182,13 +176,17 @@ def make_room(index: Index, store: StateStore, budget: int, memory: KeptState, c
     """
     own, num_own_bytes = _own_memory(index, conversation_id)
     num_bytes = used_bytes(index) + memory.num_bytes - num_own_bytes - budget
-    speeds = index.model_speeds()
-    limit = math.nextafter(worth(memory, int(time.time()), speeds), math.inf)
-    chosen = _chosen(index, num_bytes, speeds, limit, but_not=own)
+    limit = math.nextafter(worth(memory, int(time.time()), speeds_of(index)), math.inf)
+    chosen = _chosen(index, num_bytes, limit, but_not=own)
     if sum(each.state.num_bytes for each in chosen) < num_bytes:
         return f"it takes {size(memory.num_bytes)}, and states may take {size(budget)} of the disk (budget_gb)"
     evict(store, chosen, f"a conversation gets its room, within the budget of {size(budget)}")
     return ""
+
+
+def speeds_of(index: Index) -> Speeds:
+    """Of the models; what is expendable counts as computed in no time."""
+    return index.model_speeds() | dict.fromkeys(index.expendable_fingerprints(), math.inf)
 
 
 def evict(store: StateStore, chosen: Sequence[Eviction], occasion: str) -> int:
@@ -205,7 +203,7 @@ def _own_memory(index: Index, conversation_id: int) -> tuple[StateKey | None, in
 
 
 def _chosen(
-    index: Index, num_bytes: int, speeds: Speeds, below: float = math.inf, but_not: StateKey | None = None
+    index: Index, num_bytes: int, below: float = math.inf, but_not: StateKey | None = None
 ) -> Sequence[Eviction]:
     """What goes to free so many bytes, of what is worth less than `below`; it may be less than that.
 
@@ -213,7 +211,7 @@ def _chosen(
     """
     if num_bytes <= 0:
         return ()
-    now, limit = int(time.time()), _FIRST_LOOK
+    now, speeds, limit = int(time.time()), speeds_of(index), _FIRST_LOOK
     while True:
         states = index.coldest_states(limit)
         chosen = evictions((state for state in states if state.key != but_not), num_bytes, now, speeds, below)

@@ -5,7 +5,7 @@ has to be imported before numpy is (see there), so commands with an engine open 
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,14 +139,15 @@ def engine_of(
     with Runtime(options, open_shelf or shelf_opener(parts.locations, settings)) as runtime:
         ready = runtime.wait_ready()
         engine = Engine(runtime, ready, model_path, fingerprints_of(ready.facts), window, options.longest_chunk)
-        _note_fingerprint(parts, options.model_identity, engine.fingerprint)
+        _note_fingerprints(parts, options.model_identity, engine.all_fingerprints)
         yield engine
 
 
-def _note_fingerprint(parts: Parts, model_identity: str, fingerprint: str) -> None:
-    """So that `steep status` finds what was measured of the model; answers do not need it."""
+def _note_fingerprints(parts: Parts, model_identity: str, fingerprints: Sequence[str]) -> None:
+    """So that `steep status` finds what was measured of the model, and states for the first place are known to be
+    expendable; answers do not need it."""
     try:
-        parts.index.note_fingerprint(model_identity, parts.settings.kv_type, fingerprint)
+        parts.index.note_fingerprint(model_identity, parts.settings.kv_type, *fingerprints)
     except StorageError as error:
         _logger.info("The fingerprint of a model was not noted: %s", error)
 

@@ -1,57 +1,78 @@
 """Which context tokens to recompute: scores in, token indices out. Pure numpy, one function per strategy.
 
 A blended context is wrong where a token's cached rows were computed without the text that now stands before it.
-Recomputing a few tokens exactly repairs most of it, if they are the right ones. What the measurements say, *all* work
-counted (the question's pass over the stale cache, layers 0 and 1 of a shortlist, an answer that was drafted): mean KL
-to full prefill, agreement of the most probable tokens, the share of a prefill's work. Qwen2.5-Coder-1.5B Q4_K_M, f16,
-MuSiQue, all 50 questions × 10 passages (each one chunk), one H200, `tests/check_quality.py`; brackets: bootstrap 95 %
-of the paired difference of KL to the default. Names in quotes are those of `engine.quality.treatments`.
+Recomputing a few tokens exactly repairs most of it, if they are the right ones, and if the rows of the others are not
+far off: each chunk has a *plain* state, encoded right behind the preamble, for the first place of a prompt, where it is
+exact, and a *filled* one, encoded behind other text besides, for any other place (`engine.filler`).
+
+What the measurements say, *all* work counted (the question's pass over the stale cache, layers 0 and 1 of a shortlist,
+an answer that was drafted): mean KL to full prefill, agreement of the most probable tokens, the share of a prefill's
+work. Qwen2.5-Coder-1.5B Q4_K_M, f16, MuSiQue, all 50 questions × 10 passages (each one chunk), one H200,
+`tests/check_quality.py`; brackets: bootstrap 95 % of the paired difference of KL to the default. Names in quotes are
+those of `engine.quality.treatments`.
 
                                                    15 %                             5 %
-    question attention, every 2nd layer from n/3   .170 / .848   the default        .307 / .798
-    the same, all layers (after ProphetKV)         .182 / .853   [−.016, +.046]     .323 / .798   [−.004, +.049]
-    attention × √deviation                         .202 / .835   [+.002, +.069]     .325 / .804   [+.002, +.038]
-    attention, n/3 to n/2 only (`-middle`)         .227 / .823   [+.016, +.112]     .347 / .778   [+.007, +.075]
-    first tokens of each chunk (EPIC)              .261 / .829   [+.034, +.162]     .336 / .822   [−.010, +.074]
-    K deviation at layer 1 (LMCache)               .295 / .824   [+.053, +.215]     –
-    V deviation at layer 1 (CacheBlend)            .304 / .814   [+.059, +.234]     .387 / .808   [+.026, +.142]
-    random tokens                                  .362 / .816   [+.101, +.308]     –
+    filled states (512 tokens), question attention
+    of every 2nd layer from the half up            .088 / .905   the default        .188 / .848
+    from the half to two thirds (`-middle`)        .120 / .882   [+.005, +.066]     .198 / .836   [−.007, +.027]
+    every 2nd layer from n/3 up                    .102 / .891   [−.001, +.029]     .214 / .830   [+.008, +.046]
+    the default behind 256 tokens                  .095 / .901   [−.007, +.024]     .209 / .836   [−.000, +.043]
+    the default behind 1,024 tokens                .093 / .886   [−.016, +.028]     .207 / .836   [+.003, +.035]
+    one plain state for all places                 .163 / .871   [+.029, +.141]     .296 / .811   [+.039, +.208]
+    the same, layers from n/3 up                   .170 / .848   [+.039, +.142]     .307 / .798   [+.037, +.242]
+
+    over plain states:
+    attention, all layers (after ProphetKV)        .182 / .853                      .323 / .798
+    attention × √deviation                         .202 / .835                      .325 / .804
+    first tokens of each chunk (EPIC)              .261 / .829   [+.086, +.297]     .336 / .822   [+.054, +.275]
+    K deviation at layer 1 (LMCache)               .295 / .824                      –
+    V deviation at layer 1 (CacheBlend)            .304 / .814   [+.116, +.366]     .387 / .808   [+.094, +.337]
+    random tokens                                  .362 / .816                      –
     none (plain reuse)                             .389 / .823
     noise (the same prefill in other batches)      .002 / .984
 
-At 10 % the default has .224 / .831. A token counts if the question looks at it *and* its rows are far off, but knowing
-how far costs as much as recomputing 3 % of the context, which is better spent on tokens. F1 against the right answers
-stays within its noise of full prefill (default, 15 %: −.037 [−.122, +.041]).
+At 10, 20 and 30 % the default has .133 / .864, .066 / .908 and .046 / .929. Its means at 15 % lie in [.066, .114] and
+[.865, .939]. F1 against the right answers stays within its noise of full prefill: −.066 [−.139, +.001] at 15 %, −.035
+[−.137, +.060] at 5 %. With a 0.5B model on the same questions, at 5, 15 and 30 %: .154 / .888, .109 / .903, .064 /
+.916, and with one plain state (layers from n/3) .220 / .855, .158 / .875, .097 / .894. With SmolLM2-135M (Llama
+architecture, six passages) both have the same: .09, .07 and .06.
 
-What else was tried at 15 %, in place of the default's .170:
+A token counts if the question looks at it *and* its rows are far off, but knowing how far costs as much as recomputing
+3 % of the context, which is better spent on tokens.
+
+What else was tried at 15 %. Over plain states, scored from n/3 up, in place of .170:
 
 * The answer asks along: 8 tokens drafted over the stale context .172 [−.016, +.026]; drafted again over the half
   repaired one .205. With deviation .195. Not worth the decoding.
 * Exact rows for the recomputed tokens (an oracle) with deviation: .188 against .202. So what recomputing them over
   stale neighbours loses is not much: the rows that nobody recomputes are what is wrong.
-* *Filled* states, encoded behind 256 tokens of other text: **.103 / .895**, paired −.067 [−.129, −.023] (5 %: .209 /
-  .821), as good behind encyclopedia articles on other subjects (.098) as behind texts of our own (`engine.filler`),
-  .117 behind one long narrative. On 40 to 44 of the questions, where the default has .167: behind 128, 512, 1,024
-  tokens .106, .094, .091; the mean of four such states .086 / .887; scored from the half of the layers up .088, from
-  two thirds .100; by the last 8 tokens of the question .131, the maximum over its tokens .098, times the length of
-  the V rows .104. Deep layers matter: only up to two thirds, the mean of four has .159.
-* But all of that needs a first chunk that is exact, as its *plain* state is. With a filled state for it, too, the
-  gain is gone: .182 / .867 (5 %: .307; the mean of four .175; the first tokens recomputed in any case,
-  "throughout-256-front-…": not measured on enough questions to tell). So a chunk has two states (`engine.filler`), one
-  for the first place and one for the others. By the gate (8 questions, contexts of 1,536 tokens) a 0.5B model then
-  reaches the bar at **5 %** (KL .09, agreement .91) instead of 50 %, SmolLM2-135M at 30 % instead of nowhere (at 15 %
-  it has .06 / .89 instead of .12 / .82).
-* The 256 tokens in the prompt itself: .111 / .893 and an exact first chunk, but what full prefill answers gets worse
-  (F1 .151 instead of .193, paired −.042 [−.099, +.005]). The same with 210 tokens that are of use, an example of two
-  documents with a question that they answer and one that they do not: by the gate (`engine.gate`, contexts of 1,536
-  tokens) a 0.5B model reaches the bar at 10 % instead of 50 %, SmolLM2-135M at 30 % instead of nowhere, and the 1.5B
-  one at 15 %; but the 0.5B model's own answers lose (F1 .057 instead of .144 on 13 questions over four passages, two
-  more of the gate's eight answered wrong). A gate sees only whether blended answers are like exact ones, not whether
-  these are any good: whatever changes the prompt has to be held against right answers.
-* q8_0 rows against a full prefill with f16 ones: KL +1 % [−.006, +.008] on 43 questions at half the bytes. On a CPU a
+* Attention of n/3 to n/2 only: .227 / .823 (over filled states .207 / .838): deep layers matter.
+* The most attended chunk first, in full prefill and blend alike: no closer than in the order of the documents (filled
+  .127 / .897, plain .195 / .864).
+* 256 tokens of other text in the prompt itself: .111 / .893 and an exact first chunk, but what full prefill answers
+  gets worse (F1 .151 instead of .193, paired −.042 [−.099, +.005]). The same with 210 tokens that are of use, an
+  example of two documents with a question that they answer and one that they do not: by the gate (`engine.gate`,
+  contexts of 1,536 tokens) a 0.5B model reaches the bar at 10 % instead of 50 %, SmolLM2-135M at 30 % instead of
+  nowhere, and the 1.5B one at 15 %; but the 0.5B model's own answers lose (F1 .057 instead of .144 on 13 questions over
+  four passages, two more of the gate's eight answered wrong). A gate sees only whether blended answers are like exact
+  ones, not whether these are any good: whatever changes the prompt has to be held against right answers.
+
+Over filled states:
+
+* All of it needs a first chunk that is exact. With a filled state for it, too, the gain is gone: .182 / .867 (5 %:
+  .307; the mean of four such states .175); recomputing its first 64 tokens in any case does not bring it back (.175 /
+  .852, 5 %: .318).
+* Which text does not matter much: 256 tokens of encyclopedia articles on other subjects .098, texts of our own .103, a
+  long narrative .117 (layers from n/3 up, as all that follow). The mean of four states .086 / .887, for four times the
+  steeping.
+* Attention × √(how far the filled rows are from the plain ones), measured when the chunk was steeped: .088 / .897, but
+  at 5 % .230 / .831 [+.016, +.079].
+* From two thirds of the layers up .100; by the last 8 tokens of the question .131, by the maximum over its tokens .098,
+  times the length of the V rows .104.
+* q8_0 rows against a full prefill with f16 ones: .086 / .900 and .190 / .844, as f16's, at half the bytes. On a CPU a
   prefill takes 1.36 times as long with them (1,600 tokens, 0.5B, one core: 31.5 and 23.1 s), so f16 is the default.
 
-`attention-middle` is for where the question's pass is what takes long: on an H200, over an 8B model, it halves it.
+`attention-middle` is for where the question's pass is what takes long: on a GPU it ends after two thirds of it.
 Scores are per context token, over all chunks in prompt order; `candidates` excludes tokens that are exact already (the
 first chunk, computed chunks).
 """
@@ -88,8 +109,8 @@ def scored_layers(num_layers: int) -> tuple[int, ...]:
 
 
 def middle_layers(num_layers: int) -> tuple[int, ...]:
-    """Every second one from the first third to the half: the question's pass over the stale cache ends there."""
-    return tuple(range(num_layers // 3, num_layers // 2 + 1, 2))
+    """Those of them up to two thirds: the question's pass over the stale cache ends there."""
+    return tuple(range(num_layers // 2, 2 * num_layers // 3 + 1, 2))
 
 
 @dataclass(frozen=True, slots=True)

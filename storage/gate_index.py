@@ -67,14 +67,25 @@ class GateIndex(ABC):
         )
         return rows[0][0] if rows else None
 
-    def note_fingerprint(self, model_identity: str, kv_type: str, fingerprint: str) -> None:
-        """A model was loaded. Writes only what is not noted yet."""
-        if self.last_fingerprint(model_identity, kv_type) != fingerprint:
+    def note_fingerprint(self, model_identity: str, kv_type: str, fingerprint: str, *expendable: str) -> None:
+        """A model was loaded. Its states of the other fingerprints make way for any others. Writes only what is not
+        noted yet."""
+        known = self.expendable_fingerprints()
+        is_known = fingerprint not in known and known.issuperset(expendable)
+        if self.last_fingerprint(model_identity, kv_type) != fingerprint or not is_known:
             with self._writing() as db:
                 db.execute(
                     "INSERT OR REPLACE INTO model_fingerprints(identity, kv_type, fingerprint) VALUES (?, ?, ?)",
                     (model_identity, kv_type, fingerprint),
                 )
+                db.execute("DELETE FROM expendable_fingerprints WHERE fingerprint = ?", (fingerprint,))
+                db.executemany(
+                    "INSERT OR IGNORE INTO expendable_fingerprints VALUES (?)", [(each,) for each in expendable]
+                )
+
+    def expendable_fingerprints(self) -> set[str]:
+        """Those whose states make way for any others, of all models."""
+        return {fingerprint for (fingerprint,) in self._rows("SELECT fingerprint FROM expendable_fingerprints")}
 
 
 def _verdict(row: _Row) -> GateVerdict | None:

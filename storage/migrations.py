@@ -360,6 +360,11 @@ def m011_gate(db: "Database") -> None:
     )
 
 
+def m012_expendable(db: "Database") -> None:
+    """Fingerprints whose states make way for any others."""
+    db.executescript("CREATE TABLE expendable_fingerprints (fingerprint TEXT PRIMARY KEY NOT NULL) WITHOUT ROWID;")
+
+
 def _separated(text: str | None) -> str | None:
     return None if text is None else separated(text)
 
@@ -380,6 +385,7 @@ STEPS: tuple[Callable[["Database"], None], ...] = (
     m009_state_sizes,
     m010_machine_rates,
     m011_gate,
+    m012_expendable,
 )
 
 STEP_NAMES = frozenset(step.__name__ for step in STEPS)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.budget import budget_bytes, evict
+from app.budget import budget_bytes, evict, speeds_of
 from app.settings import Value
 from app.terminal import Terminal
 from app.wiring import Parts, open_parts
@@ -74,7 +74,7 @@ def _plan(parts: Parts, usage: Usage) -> _Plan:
         for state in parts.index.coldest_states()
         if state.key not in gone
     )
-    chosen = evictions(states, num_left - budget, int(time.time()), parts.index.model_speeds())
+    chosen = evictions(states, num_left - budget, int(time.time()), speeds_of(parts.index))
     return _Plan(budget, usage.num_bytes, waste, chosen, parts.index.owners(each.state.key for each in chosen))
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from engine.requests import GateQuestion
 
-GATE_VERSION = 1
-"""Raised when the questions, their context, the bar or the ratios change: then every model is measured again."""
+GATE_VERSION = 2
+"""Raised when the questions, their context, the bar, the ratios or what a strategy ranks by change: then every model is
+measured again."""
 
 _FILE = "questions.toml"
 

@@ -47,14 +47,14 @@ def from_one_third(num_layers: int) -> Sequence[int]:
     return range(num_layers // 3, num_layers, 2)
 
 
+def third_to_half(num_layers: int) -> Sequence[int]:
+    """Every second layer from the first third to the half."""
+    return range(num_layers // 3, num_layers // 2 + 1, 2)
+
+
 def to_two_thirds(num_layers: int) -> Sequence[int]:
     """Every second layer from the first to the second third."""
     return range(num_layers // 3, 2 * num_layers // 3 + 1, 2)
-
-
-def half_to_two_thirds(num_layers: int) -> Sequence[int]:
-    """Every second layer from the half to two thirds."""
-    return range(num_layers // 2, 2 * num_layers // 3 + 1, 2)
 
 
 def last_third(num_layers: int) -> Sequence[int]:
@@ -641,8 +641,8 @@ RATED: Mapping[str, Treat] = {
         for num in (256, 512)
     },
     "attention-upper": partial(attention_only, layers=scored_layers),
-    "filled-512-attention-middle": over_states(partial(attention_only, layers=middle_layers), filled(512)),
-    "filled-512-attention-50-67": over_states(partial(attention_only, layers=half_to_two_thirds), filled(512)),
+    "filled-512-attention-33-50": over_states(partial(attention_only, layers=third_to_half), filled(512)),
+    "filled-512-attention-50-67": over_states(partial(attention_only, layers=middle_layers), filled(512)),
     "throughout-mean-4-attention": over_states(
         attention_only, *(replace(each, even_first=True) for each in FILLED_APART)
     ),

@@ -5,11 +5,12 @@ import json
 import os
 import pty
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,12 @@ class Program:
     def chunk_files(self) -> list[Path]:
         """The files of all chunk states and preambles."""
         return sorted((self.home / "data" / "kv").glob("*/*/*.kv"))
+
+    def fingerprint(self) -> str:
+        """Of states for any place of a prompt."""
+        with closing(sqlite3.connect(self.home / "data" / "index.sqlite3")) as db:
+            ((fingerprint,),) = db.execute("SELECT fingerprint FROM model_fingerprints").fetchall()
+        return fingerprint
 
     def _command(self, arguments: tuple[str, ...]) -> list[str]:
         return [sys.executable, "-m", "app", *arguments]

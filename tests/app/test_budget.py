@@ -127,11 +127,12 @@ class TestAdmission:
         assert library.steeped() == {30, 32}
 
     def test_what_is_expendable_makes_way_first_and_gets_only_what_is_free(self, library: Library):
+        library.index.note_fingerprint("m", "f16", MODEL, OF_FRONT)
         old, *used = library.add(90, 1, 2)
         library.steep(*used)
         library.steep(*used, model=OF_FRONT)
         library.index.note_use([chunk.chunk_id for chunk in used], MODEL, OF_FRONT)
-        room = library.room(4, MODEL, OF_FRONT)
+        room = library.room(4)
         assert admitted(room, [old]) == [90], "although what answers used a moment ago goes for it"
         library.steep(old)
         assert library.steeped() == {90, 1, 2}
@@ -146,10 +147,11 @@ class TestAdmission:
         assert library.room(3.5, MODEL, OF_FRONT).admit(chunks, OF_FRONT, POSITION) == tuple(chunks[:1])
 
     def test_what_is_expendable_goes_first_when_there_is_too_much(self, library: Library):
+        library.index.note_fingerprint("m", "f16", MODEL, OF_FRONT)
         chunks = library.add(90, 1)
         library.steep(*chunks)
         library.steep(*chunks, model=OF_FRONT)
-        library.room(2, MODEL, OF_FRONT).settle()
+        library.room(2).settle()
         assert library.steeped() == {90, 1}
         assert library.index.state_keys(OF_FRONT) == []
 

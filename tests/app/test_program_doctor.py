@@ -61,9 +61,10 @@ def sql(home: Path, script: str) -> None:
 
 
 def a_chunk_file(program: Program) -> Path:
-    """Of a chunk, not of the preamble."""
+    """Of the last chunk, for any place of a prompt."""
     with closing(sqlite3.connect(program.home / INDEX)) as db:
-        ((digest,),) = db.execute("SELECT min(digest) FROM states WHERE role = 'chunk'").fetchall()
+        sql = "SELECT digest FROM chunk_states WHERE fingerprint = ? ORDER BY chunk_id DESC"
+        ((digest,), *_) = db.execute(sql, (program.fingerprint(),)).fetchall()
     return next(path for path in program.chunk_files() if path.stem == digest)
 
 
@@ -77,7 +78,7 @@ def test_a_store_in_order_is_told_in_one_line(steeped_home: Program, doctor: Doc
     visit = doctor(steeped_home.home)
     assert visit.code == 0
     (line,) = visit.lines
-    assert line.startswith("Everything is in order: 4 states (")
+    assert line.startswith("Everything is in order: 8 states (")
     assert " MB), 3 documents checked in " in line
     assert "--deep" in visit.err
     assert "--deep" not in doctor(steeped_home.home, "--deep").err
@@ -120,7 +121,7 @@ def test_json_lists_every_finding(steeped: Program, doctor: Doctor):
         "in_order": True,
         "deep": True,
         "documents": 3,
-        "states": 4,
+        "states": 8,
         "state_bytes": 0,
         "findings": [],
         "ms": 0,
@@ -137,10 +138,10 @@ def test_json_lists_every_finding(steeped: Program, doctor: Doctor):
         "repaired": False,
     }
     assert found.code == 1
-    assert (found.json["in_order"], found.json["states"], found.json["findings"]) == (False, 4, [finding])
+    assert (found.json["in_order"], found.json["states"], found.json["findings"]) == (False, 8, [finding])
     mended = doctor(steeped.home, "--repair", "--json")
     assert mended.code == 0
-    assert (mended.json["in_order"], mended.json["states"]) == (True, 3)
+    assert (mended.json["in_order"], mended.json["states"]) == (True, 7)
     assert mended.json["findings"] == [finding | {"repaired": True}]
 
 
@@ -151,7 +152,7 @@ def test_what_repair_brings_out_is_repaired_as_well(steeped: Program, doctor: Do
     )
     mended = doctor(steeped.home, "--repair", "--json").json
     assert [finding["kind"] for finding in mended["findings"]] == ["dangling_rows", "unused_states"]
-    assert (mended["documents"], mended["states"], len(steeped.chunk_files())) == (0, 1, 1)
+    assert (mended["documents"], mended["states"], len(steeped.chunk_files())) == (0, 2, 2)
 
 
 def test_a_damaged_index_is_not_repaired_and_the_way_out_is_told(steeped: Program, doctor: Doctor):

@@ -28,8 +28,7 @@ def index_of(program: Program) -> Iterator[Index]:
 def put(program: Program, verdict: GateVerdict) -> None:
     """As if the program's model had been measured with that outcome."""
     with index_of(program) as index:
-        (fingerprint,) = {key.fingerprint for key in index.state_keys()}
-        index.put_gate_verdict(fingerprint, "attention", verdict)
+        index.put_gate_verdict(program.fingerprint(), "attention", verdict)
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +110,7 @@ def test_before_it_was_measured_answers_name_the_command_and_begin_nothing(steep
     assert "Gate         blended at 15 % (not measured; steep doctor --model)" in done.stdout
     assert "Gate       not measured; steep doctor --model" in steeped.run("status").stdout
     with index_of(steeped) as index:
-        (fingerprint,) = {key.fingerprint for key in index.state_keys()}
-        assert index.gate_verdict(fingerprint, "attention") is None
+        assert index.gate_verdict(steeped.fingerprint(), "attention") is None
 
 
 def test_answers_are_blended_at_the_ratio_that_was_good_enough(steeped: Program):

@@ -27,6 +27,12 @@ def states(program: Program) -> dict[Path, int]:
     return {path: path.stat().st_size for path in files}
 
 
+def bytes_for_the_first_place(program: Program) -> int:
+    with Index(program.home / "data" / "index.sqlite3") as index:
+        kept = index.coldest_states()
+    return sum(state.num_bytes for state in kept if state.key.fingerprint != program.fingerprint())
+
+
 def log(program: Program) -> str:
     return (program.home / "data" / "steep.log").read_text("utf-8")
 
@@ -57,17 +63,18 @@ def test_a_dry_run_lists_what_would_go_and_removes_nothing(steeped: Program):
 
 def test_what_is_evicted_is_still_found_computed_again_and_on_record(steeped: Program):
     before = states(steeped)
-    budget = f"{(sum(before.values()) - 1) / 1e9:.9f}"
-    report = steeped.json("gc", "--budget-gb", budget)
-    (gone,) = report["evicted"]
-    assert before.keys() - states(steeped).keys() == {Path(gone["file"])}
+    budget = f"{(sum(before.values()) - bytes_for_the_first_place(steeped) - 1) / 1e9:.9f}"
+    *for_the_first_place, gone = evicted = steeped.json("gc", "--budget-gb", budget)["evicted"]
+    assert before.keys() - states(steeped).keys() == {Path(each["file"]) for each in evicted}
+    assert len(for_the_first_place) == 3, "which go first"
+    assert f"/{steeped.fingerprint()}/" in gone["file"]
     assert f"Evicted {gone['file']}" in log(steeped)
     status = steeped.json("status")
     assert (status["chunks"], status["steeped_chunks"]) == (3, 2)
     answer = steeped.ask("When does the ferry leave?", "--no-steep")
-    computed = {source["path"]: source["computed"] > 0 for source in answer["sources"]}
-    assert [path for path, was_computed in computed.items() if was_computed] == gone["documents"]
-    assert len(computed) > 1
+    computed = {source["path"] for source in answer["sources"] if source["computed"]}
+    assert computed.issuperset(gone["documents"])
+    assert len(computed) <= 2, "it, and the first of the prompt"
     assert steeped.json("doctor")["findings"] == []
 
 
@@ -78,7 +85,7 @@ def test_what_an_answer_used_goes_last(steeped: Program):
     used = str(steeped.folder / "ferry.md")
     report = steeped.json("gc", "--dry-run", "--budget-gb", "0.000001")
     assert report["evicted"][-1]["documents"] == [used]
-    assert [each["uses"] for each in report["evicted"]] == [0, 0, 1]
+    assert [each["uses"] for each in report["evicted"]] == [0, 0, 1] * 2, "those for the first place before all others"
     assert "counting 1.0 times" in report["evicted"][-1]["reason"]
 
 
@@ -86,10 +93,10 @@ def test_nothing_of_a_pinned_document_goes_and_that_it_is_too_much_is_said(steep
     pinned = steeped.folder / "cats.txt"
     with Index(steeped.home / "data" / "index.sqlite3") as index:
         index.pin([pinned], True)
-    assert len(steeped.json("gc", "--dry-run", "--budget-gb", "0.000001")["evicted"]) == 2
+    assert len(steeped.json("gc", "--dry-run", "--budget-gb", "0.000001")["evicted"]) == 4
     done = steeped.run("gc", "--budget-gb", "0.000001")
     assert "too much, but nothing else may go" in done.stderr
-    assert len(states(steeped)) == 2, "the preamble's and the pinned one's"
+    assert len(states(steeped)) == 4, "the pinned one's and what they are encoded behind"
     assert [document["documents"] for document in steeped.json("gc", "--budget-gb", "0.000001")["evicted"]] == []
 
 
@@ -110,11 +117,12 @@ def test_files_that_nothing_uses_go_too(steeped: Program):
 
 
 def test_indexing_beyond_the_budget_stops_with_a_notice_and_goes_on_with_more(steeped: Program):
-    budget = sum(states(steeped).values()) - 1000
-    assert len(steeped.json("gc", "--budget-gb", "0.000001")["evicted"]) == 3
+    budget = sum(states(steeped).values()) - bytes_for_the_first_place(steeped) - 1000
+    assert len(steeped.json("gc", "--budget-gb", "0.000001")["evicted"]) == 6
     for _ in range(2):  # the second time there is nothing to do
         done = steeped.run("index", "--budget-gb", f"{budget / 1e9:.9f}")
-        assert "KB is full of what is worth as much: 1 chunk will be computed only when asked for" in done.stderr
+        assert "KB is full of what " in done.stderr
+        assert " is worth as much: 1 chunk will be computed only when asked for" in done.stderr
         assert "raise budget_gb or remove folders" in done.stderr
         assert steeped.json("status")["steeped_chunks"] == 2
         assert sum(states(steeped).values()) <= budget

@@ -95,8 +95,8 @@ def test_an_unknown_folder_cannot_be_removed(steeped: Program):
 
 def test_a_removed_folder_leaves_no_state_of_its_documents(steeped: Program):
     before = len(steeped.chunk_files())
-    assert steeped.json("remove", ".")["num_states_purged"] == before - 1
-    assert len(steeped.chunk_files()) == 1, "the preamble stays"
+    assert steeped.json("remove", ".")["num_states_purged"] == before - 2
+    assert len(steeped.chunk_files()) == 2, "what chunks are encoded behind stays"
 
 
 def test_documents_that_cannot_be_read_are_listed_and_the_others_are_read(program: Program):

@@ -64,7 +64,7 @@ def test_status_counts_what_is_steeped(steeped_home: Program):
         "stages": {"found": 0, "unreadable": 0, "searchable": 0, "steeped": 3},
         "chunks": 3,
         "steeped_chunks": 3,
-        "states": 4,
+        "states": 8,
         "problems": [],
         "retrieval": "lexical",
         "embedding_model": None,

@@ -95,6 +95,7 @@ def test_what_is_there_at_the_start_is_read_and_steeped(watching: Watching):
     assert watching.finds("Biscuit") == ["cats.txt"]
     (sweep,) = [event for event in watching.events if isinstance(event, SweepDone)]
     assert (sweep.num_files, sweep.num_read) == (2, 2)
+    watching.wait_until(lambda: watching.num_encoded() == 4)
     watching.wait_until(lambda: isinstance(watching.events[-1], Standing))
     assert watching.events[-1].stages[DocumentStage.STEEPED] == 2
     assert watching.events[-1].backlog.num_chunks == 0

@@ -51,7 +51,7 @@ def test_the_shortlist_holds_the_best_by_attention_or_everyone_without_it() -> N
 def test_scored_layers_are_every_second_from_the_half_up() -> None:
     assert selection.scored_layers(24) == (12, 14, 16, 18, 20, 22)
     assert selection.scored_layers(1) == (0,)
-    assert selection.middle_layers(24) == (8, 10, 12)
+    assert selection.middle_layers(24) == (12, 14, 16)
     assert selection.middle_layers(1) == (0,)
 
 

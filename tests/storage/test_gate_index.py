@@ -80,9 +80,20 @@ def test_the_fingerprint_that_a_model_had_last_is_known_by_model_and_kv_type(ind
     assert index.last_fingerprint("sha", "f16") == OTHER
 
 
+def test_what_is_expendable_is_noted_until_it_stands_for_a_model(index: Index):
+    index.note_fingerprint("sha", "f16", MODEL, OTHER)
+    assert index.expendable_fingerprints() == {OTHER}
+    index.note_fingerprint("sha", "q8_0", "ef" * 16)
+    assert index.expendable_fingerprints() == {OTHER}
+    index.note_fingerprint("sha", "f16", OTHER)
+    assert index.expendable_fingerprints() == set()
+    index.note_fingerprint("sha", "f16", OTHER, MODEL)
+    assert index.expendable_fingerprints() == {MODEL}
+
+
 def test_what_is_noted_already_is_not_written_again(index: Index, path: Path):
-    index.note_fingerprint("sha", "f16", MODEL)
+    index.note_fingerprint("sha", "f16", MODEL, OTHER)
     with Index(path) as another:
         version = another.data_version()
-        index.note_fingerprint("sha", "f16", MODEL)
+        index.note_fingerprint("sha", "f16", MODEL, OTHER)
         assert another.data_version() == version

@@ -27,7 +27,7 @@ from tests.tiny_model import write_tiny_model
 from tests.waiting import WAIT_SECONDS
 
 MODEL = fingerprint({"model": "m"})
-READY = ModelReady("qwen", Path("/m.gguf"), MODEL, 8192, True, "", 1.0)
+READY = ModelReady("qwen", Path("/m.gguf"), (MODEL,), 8192, True, "", 1.0)
 NONE = ModelFailed("", "there is no model yet. Install [one].")
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from app.assistant.events import ModelFailed, ModelLoading, ModelReady
 from app.tui.widgets.title_bar import model_state, title_line
 
-READY = ModelReady("qwen2.5-0.5b", Path("/m.gguf"), "f" * 8, 32768, True, "", 1.0)
+READY = ModelReady("qwen2.5-0.5b", Path("/m.gguf"), ("f" * 8,), 32768, True, "", 1.0)
 ACTIVITY = "steeping 43 % · 128 tokens/s"
 
 

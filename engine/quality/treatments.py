@@ -25,6 +25,9 @@ from engine.selection import best, middle_layers, scored_layers
 _FILLER_TOKENS = 256
 """Tokens of other text that chunks are encoded behind, unless said."""
 
+OUR_FILLER_TOKENS = 512
+"""What the program encodes chunks behind, unless a setting says otherwise."""
+
 _NEOX = 2
 """llama_rope_type of models that pair the halves of a head (llama.h)."""
 
@@ -155,10 +158,10 @@ def prophet(specimen: Specimen, layers: Layers = all_layers) -> None:
     specimen.recompute(take_best(specimen, specimen.attention(layers(specimen.num_layers))))
 
 
-# --- ours, and its variants
+# --- attention, with and without deviation
 
 
-def ours(
+def weighed(
     specimen: Specimen,
     *,
     layers: Layers = from_one_third,
@@ -186,9 +189,9 @@ def ours(
     return chosen[np.argsort(-ranks[chosen], kind="stable")]
 
 
-def _ours(**wish: object) -> Treat:
+def _weighed(**wish: object) -> Treat:
     def treat(specimen: Specimen) -> None:
-        ours(specimen, **wish)  # pyright: ignore[reportArgumentType] - checked by the signature at the first use
+        weighed(specimen, **wish)  # pyright: ignore[reportArgumentType] - checked by the signature at the first use
 
     return treat
 
@@ -201,7 +204,7 @@ def attention_only(
     num_drafted: int = 0,
     last_tokens: int | None = None,
 ) -> None:
-    """Question attention of some layers, nothing else measured; the rest as in `ours`."""
+    """Question attention of some layers, nothing else measured; the rest as in `weighed`."""
     attention = specimen.attention(
         layers(specimen.num_layers), highest=highest, num_drafted=num_drafted, last_tokens=last_tokens
     )
@@ -262,19 +265,19 @@ def attention_times_spread(specimen: Specimen) -> None:
 
 
 def two_rounds(specimen: Specimen, first_share: float = 2 / 3) -> None:
-    """Two thirds by ours; then the question looks again, over the repaired context, for *other* tokens."""
+    """Two thirds by `weighed`; then the question looks again, over the repaired context, for *other* tokens."""
     budget, layers = specimen.budget, from_one_third(specimen.num_layers)
     second_look = len(specimen.case.question) * (max(layers) + 1) / specimen.num_layers
     specimen.budget = first_share * (budget - second_look)
-    ours(specimen, factor=2)
+    weighed(specimen, factor=2)
     specimen.budget = budget
     ranks = np.where(specimen.recomputed, -np.inf, specimen.attention_now(layers)).astype(np.float32)
     specimen.recompute(take_best(specimen, ranks))
 
 
 def two_hops_late(specimen: Specimen, first_share: float = 2 / 3) -> None:
-    """Two thirds by ours; then the tokens that those attended to meanwhile. They are repaired too late for the first,
-    not for the question."""
+    """Two thirds by `weighed`; then the tokens that those attended to meanwhile. They are repaired too late for the
+    first, not for the question."""
     chosen, budget = _first_choice(specimen, first_share)
     heard = specimen.recompute_and_trace(np.sort(chosen), chosen, to_two_thirds(specimen.num_layers))
     specimen.budget = budget
@@ -293,7 +296,7 @@ def two_hops(specimen: Specimen, first_share: float = 0.6) -> None:
 
 
 def _first_choice(specimen: Specimen, share: float) -> tuple[IntArray, float]:
-    """What ours would choose for a share of the budget, best first, not recomputed yet; and the whole budget."""
+    """What `weighed` would choose for a share of the budget, best first, not recomputed yet; and the whole budget."""
     budget = specimen.budget
     specimen.budget = share * budget
     attention = specimen.attention(from_one_third(specimen.num_layers))
@@ -303,7 +306,7 @@ def _first_choice(specimen: Specimen, share: float) -> tuple[IntArray, float]:
 
 
 def per_chunk(specimen: Specimen) -> None:
-    """Ours, but every stale chunk gets the same number of tokens."""
+    """As `weighed`, but every stale chunk gets the same number of tokens."""
     attention = specimen.attention(from_one_third(specimen.num_layers))
     ranks = by_attention_and_deviation(specimen, attention, 3)
     place_in_chunk = np.full(specimen.num_tokens, np.inf, np.float32)
@@ -314,7 +317,7 @@ def per_chunk(specimen: Specimen) -> None:
 
 
 def best_chunk_whole(specimen: Specimen) -> None:
-    """The most attended stale chunk first, whole, then ours."""
+    """The most attended stale chunk first, whole, then `weighed`."""
     attention = specimen.attention(from_one_third(specimen.num_layers))
     chunk_of = specimen.laid.chunk_of
     share = np.bincount(chunk_of, np.where(specimen.laid.candidates, attention, 0))
@@ -327,8 +330,8 @@ def best_chunk_whole(specimen: Specimen) -> None:
 
 
 def sinks_first(specimen: Specimen, num: int = 4) -> None:
-    """The first tokens of every stale chunk in any case, the rest by ours: in a chunk's state they collect attention
-    as a prompt's first tokens do."""
+    """The first tokens of every stale chunk in any case, the rest by `weighed`: in a chunk's state they collect
+    attention as a prompt's first tokens do."""
     sinks = _sinks(specimen, num)
     attention = specimen.attention(from_one_third(specimen.num_layers))
     specimen.charge(len(sinks), specimen.num_layers)
@@ -339,27 +342,28 @@ def sinks_first(specimen: Specimen, num: int = 4) -> None:
 
 
 def sinks_hidden(specimen: Specimen, num: int = 4) -> None:
-    """Ours; then the question does not see the first tokens of stale chunks."""
-    ours(specimen)
+    """As `weighed`; then the question does not see the first tokens of stale chunks."""
+    weighed(specimen)
     specimen.hide(_sinks(specimen, num))
 
 
 def sinks_weakened(specimen: Specimen, bias: float, num: int = 4) -> None:
-    """Ours; then the question's attention logits of the first tokens of stale chunks are lowered."""
-    ours(specimen)
+    """As `weighed`; then the question's attention logits of the first tokens of stale chunks are lowered."""
+    weighed(specimen)
     specimen.weaken(_sinks(specimen, num), bias)
 
 
 def stale_weakened(specimen: Specimen, bias: float) -> None:
-    """Ours; then the question's attention logits of all tokens that stayed stale are lowered (scaling, as in APE,
-    arXiv 2502.05431)."""
-    ours(specimen)
+    """As `weighed`; then the question's attention logits of all tokens that stayed stale are lowered (scaling, as in
+    APE, arXiv 2502.05431)."""
+    weighed(specimen)
     specimen.weaken(_stale(specimen), bias)
 
 
 def stale_sharpened(specimen: Specimen, temperature: float) -> None:
-    """Ours; then the keys of all tokens that stayed stale are divided by a temperature (APE, arXiv 2502.05431)."""
-    ours(specimen)
+    """As `weighed`; then the keys of all tokens that stayed stale are divided by a temperature (APE, arXiv
+    2502.05431)."""
+    weighed(specimen)
     stale, rows = specimen.first + _stale(specimen), specimen.rows
     now = rows.read(specimen.end)
     for layer, (k, v) in enumerate(zip(now.k, now.v, strict=True)):
@@ -383,9 +387,9 @@ _LEAST_PROBES = 4
 
 
 def offset(specimen: Specimen, *, shrink: float = 0.5, keys: bool = True) -> None:
-    """After AgentKVShift (arXiv 2607.21604): ours; then the mean difference of exact and stale rows of a chunk's
+    """After AgentKVShift (arXiv 2607.21604): `weighed`; then the mean difference of exact and stale rows of a chunk's
     recomputed tokens, per layer, is added to its stale ones, V and un-rotated K, shrunk."""
-    ours(specimen)
+    weighed(specimen)
     laid, rows = specimen.laid, specimen.rows
     head_dim, now = laid.queries[0].shape[2], specimen.rows.read(specimen.end)
     rotation = _rotation(specimen, head_dim) if keys else None
@@ -456,20 +460,20 @@ def over_states(treat: Treat, *kinds: StateKind) -> Treat:
 
 
 def drop_chunks(specimen: Specimen, keep_share: float = 0.5) -> None:
-    """Only the most attended chunks stay: the context is laid anew without the others, and ours looks again."""
+    """Only the most attended chunks stay: the context is laid anew without the others, and `weighed` looks again."""
     attention = specimen.attention(from_one_third(specimen.num_layers))
     mass = np.bincount(specimen.laid.chunk_of, attention)
     num_kept = max(round(keep_share * len(mass)), 1)
     kept: list[int] = np.sort(np.argsort(-mass, kind="stable")[:num_kept]).tolist()
     specimen.keep_chunks(kept)
-    ours(specimen)
+    weighed(specimen)
 
 
 # --- oracles: they know the full prefill
 
 
 def oracle_attention(specimen: Specimen) -> None:
-    """Ours with the attention of the full prefill."""
+    """As `weighed`, with the attention of the full prefill."""
     attention = specimen.exact_attention(from_one_third(specimen.num_layers))
     specimen.recompute(take_best(specimen, by_attention_and_deviation(specimen, attention, 3)))
 
@@ -488,9 +492,9 @@ def oracle_effect(specimen: Specimen) -> None:
 
 
 def oracle_rows(specimen: Specimen) -> None:
-    """Ours, but the recomputed tokens get the full prefill's rows: what recomputing them over stale ones costs."""
+    """As `weighed`, but the recomputed tokens get the full prefill's rows: what recomputing over stale ones costs."""
     assert specimen.exact_rows is not None
-    chosen = ours(specimen)
+    chosen = weighed(specimen)
     specimen.rows.replace(specimen.exact_rows, chosen + np.int32(specimen.first), range(specimen.num_layers))
 
 
@@ -538,8 +542,8 @@ FIXED: Mapping[str, Treat] = {
 }
 """Treatments that do not depend on the budget."""
 
-_CHEAP = _ours(layers=to_two_thirds, factor=1.5)
-"""What ours costs least with."""
+_CHEAP = _weighed(layers=to_two_thirds, factor=1.5)
+"""What `weighed` costs least with."""
 
 _DRAFTED = partial(attention_only, num_drafted=8)
 """Attention alone, of the question and of an answer that is drafted."""
@@ -551,23 +555,25 @@ RATED: Mapping[str, Treat] = {
     "cacheblend-v": cacheblend,
     "cacheblend-k": partial(cacheblend, of_keys=True),
     "prophet": prophet,
-    # ours, and what it measures
-    DEFAULT: _ours(),
-    "ours-all-layers": _ours(layers=all_layers),
-    "ours-to-two-thirds": _ours(layers=to_two_thirds),
-    "ours-middle": _ours(layers=middle_third),
-    "ours-half": _ours(layers=around_half),
-    "ours-one-third": _ours(layers=one_layer(1, 3)),
-    "ours-one-half": _ours(layers=one_layer(1, 2)),
-    "ours-one-two-thirds": _ours(layers=one_layer(2, 3)),
-    "ours-last-8": _ours(last_tokens=8),
-    "ours-highest": _ours(highest=True),
-    "ours-factor-1.25": _ours(factor=1.25),
-    "ours-factor-1.5": _ours(factor=1.5),
-    "ours-factor-2": _ours(factor=2),
-    "ours-linear": _ours(exponent=1.0),
-    "ours-runs-3": _ours(pool=3),
-    "ours-runs-5": _ours(pool=5),
+    # what the program does
+    DEFAULT: over_states(partial(attention_only, layers=scored_layers), filled(OUR_FILLER_TOKENS)),
+    # attention × √deviation
+    "attention-deviation": _weighed(),
+    "deviation-all-layers": _weighed(layers=all_layers),
+    "deviation-to-two-thirds": _weighed(layers=to_two_thirds),
+    "deviation-middle": _weighed(layers=middle_third),
+    "deviation-half": _weighed(layers=around_half),
+    "deviation-one-third": _weighed(layers=one_layer(1, 3)),
+    "deviation-one-half": _weighed(layers=one_layer(1, 2)),
+    "deviation-one-two-thirds": _weighed(layers=one_layer(2, 3)),
+    "deviation-last-8": _weighed(last_tokens=8),
+    "deviation-highest": _weighed(highest=True),
+    "deviation-factor-1.25": _weighed(factor=1.25),
+    "deviation-factor-1.5": _weighed(factor=1.5),
+    "deviation-factor-2": _weighed(factor=2),
+    "deviation-linear": _weighed(exponent=1.0),
+    "deviation-runs-3": _weighed(pool=3),
+    "deviation-runs-5": _weighed(pool=5),
     "attention": attention_only,
     "attention-middle": partial(attention_only, layers=middle_third),
     "attention-highest": partial(attention_only, highest=True),
@@ -576,16 +582,16 @@ RATED: Mapping[str, Treat] = {
     # what the answer would look at
     "draft-8-attention": _DRAFTED,
     "redraft-8": redrafted,
-    "draft-4": _ours(num_drafted=4, factor=1.5),
-    "draft-8": _ours(num_drafted=8, factor=1.5),
-    "draft-8-last-16": _ours(num_drafted=8, last_tokens=16, factor=1.5),
-    "draft-8-highest": _ours(num_drafted=8, highest=True, factor=1.5),
-    "draft-8-depth-75": _ours(num_drafted=8, depth=0.75, factor=1.5),
+    "draft-4": _weighed(num_drafted=4, factor=1.5),
+    "draft-8": _weighed(num_drafted=8, factor=1.5),
+    "draft-8-last-16": _weighed(num_drafted=8, last_tokens=16, factor=1.5),
+    "draft-8-highest": _weighed(num_drafted=8, highest=True, factor=1.5),
+    "draft-8-depth-75": _weighed(num_drafted=8, depth=0.75, factor=1.5),
     # how far up
-    "depth-50": _ours(depth=0.5, factor=1.5),
-    "depth-60": _ours(depth=0.6, factor=1.5),
-    "depth-75": _ours(depth=0.75, factor=1.5),
-    "depth-90": _ours(depth=0.9, factor=1.5),
+    "depth-50": _weighed(depth=0.5, factor=1.5),
+    "depth-60": _weighed(depth=0.6, factor=1.5),
+    "depth-75": _weighed(depth=0.75, factor=1.5),
+    "depth-90": _weighed(depth=0.9, factor=1.5),
     # which tokens together
     "two-rounds": two_rounds,
     "two-hops": two_hops,
@@ -606,22 +612,22 @@ RATED: Mapping[str, Treat] = {
     "offset": offset,
     "offset-values": partial(offset, keys=False),
     # other states
-    "filled-32": over_states(_ours(), filled(32)),
-    "filled-128": over_states(_ours(), filled(128)),
-    "filled-256": over_states(_ours(), filled(_FILLER_TOKENS)),
-    "filled-512": over_states(_ours(), filled(512)),
-    "filled-1024": over_states(_ours(), filled(1024)),
-    "preceded": over_states(_ours(), PRECEDED),
-    "mean-states": over_states(_ours(), PLAIN, filled(_FILLER_TOKENS)),
-    "mean-filled-2": over_states(_ours(), *FILLED_APART[:2]),
-    "mean-filled-4": over_states(_ours(), *FILLED_APART),
+    "filled-32": over_states(_weighed(), filled(32)),
+    "filled-128": over_states(_weighed(), filled(128)),
+    "filled-256": over_states(_weighed(), filled(_FILLER_TOKENS)),
+    "filled-512": over_states(_weighed(), filled(512)),
+    "filled-1024": over_states(_weighed(), filled(1024)),
+    "preceded": over_states(_weighed(), PRECEDED),
+    "mean-states": over_states(_weighed(), PLAIN, filled(_FILLER_TOKENS)),
+    "mean-filled-2": over_states(_weighed(), *FILLED_APART[:2]),
+    "mean-filled-4": over_states(_weighed(), *FILLED_APART),
     "filled-256-cheap": over_states(_CHEAP, filled(_FILLER_TOKENS)),
     "filled-512-cheap": over_states(_CHEAP, filled(512)),
     "mean-filled-4-cheap": over_states(_CHEAP, *FILLED_APART),
     "mean-filled-4-epic": over_states(first_tokens, *FILLED_APART),
     "mean-filled-4-attention": over_states(partial(attention_only, layers=to_two_thirds), *FILLED_APART),
     "filled-256-attention": over_states(partial(attention_only, layers=middle_third), filled(_FILLER_TOKENS)),
-    "filled-256-draft-8": over_states(_ours(num_drafted=8, factor=1.5), filled(_FILLER_TOKENS)),
+    "filled-256-draft-8": over_states(_weighed(num_drafted=8, factor=1.5), filled(_FILLER_TOKENS)),
     **{
         f"filled-{num}-attention-all": over_states(attention_only, filled(num)) for num in (32, 64, 128, 256, 512, 1024)
     },
@@ -634,7 +640,7 @@ RATED: Mapping[str, Treat] = {
     },
     **{
         f"filled-{num}-attention-upper": over_states(partial(attention_only, layers=scored_layers), filled(num))
-        for num in (256, 512, 1024)
+        for num in (256, 1024)
     },
     **{
         f"filled-{num}-offline-upper": partial(attention_times_context_dependence, num_filler_tokens=num)
@@ -660,8 +666,8 @@ RATED: Mapping[str, Treat] = {
     ),
     "filled-256-draft-8-attention": over_states(_DRAFTED, filled(_FILLER_TOKENS)),
     "filled-256-redraft-8": over_states(redrafted, filled(_FILLER_TOKENS)),
-    "mean-filled-2-draft-8": over_states(_ours(num_drafted=8, factor=1.5), *FILLED_APART[:2]),
-    "mean-filled-4-draft-8": over_states(_ours(num_drafted=8, factor=1.5), *FILLED_APART),
+    "mean-filled-2-draft-8": over_states(_weighed(num_drafted=8, factor=1.5), *FILLED_APART[:2]),
+    "mean-filled-4-draft-8": over_states(_weighed(num_drafted=8, factor=1.5), *FILLED_APART),
     "mean-filled-4-draft-8-attention": over_states(_DRAFTED, *FILLED_APART),
     "mean-filled-4-middle": over_states(partial(attention_only, layers=middle_third), *FILLED_APART),
     "mean-filled-4-redraft-8": over_states(redrafted, *FILLED_APART),

@@ -138,6 +138,8 @@ class Room:
 
     def _make_room_for(self, chunk_id: int, key: StateKey, num_tokens: int, num_bytes: int, num_free_bytes: int) -> int:
         """Evict what is worth clearly less than a chunk's state, if that is enough; returns the bytes that it freed."""
+        if key.fingerprint in self._index.expendable_fingerprints():
+            return 0
         now, num_wanted = int(time.time()), num_bytes - num_free_bytes
         recency, is_pinned = self._index.recencies([chunk_id]).get(chunk_id, (0, False))
         newcomer = KeptState(key, "chunk", num_bytes, num_tokens, min(recency, now), 0)

@@ -76,6 +76,8 @@ class Steeper(Owner):
         """`may_dawdle`: whether there is time for states without which answers are as good, and a little later."""
         self._locations, self._settings, self._engine, self._tell = locations, settings, engine, tell
         self._may_dawdle = may_dawdle
+        self.is_full = False
+        """Whether there is no room for what is next."""
         self._unfit: set[int] = set()
         self._awake, self._ended = threading.Event(), threading.Event()
         self._lock = threading.Lock()  # guards _job
@@ -139,9 +141,9 @@ class Steeper(Owner):
                     first_position, waiting = self._waiting(index)
                     fitting = self._fitting(waiting)
                     admitted = self._admitted(room, fitting, first_position)
-                    is_full = bool(fitting and not admitted)
+                    self.is_full = bool(fitting and not admitted)
                     # Without a state for the first place a question takes a little longer: nothing to be told of.
-                    is_told = is_full and self._engine.fingerprints[first_position] == self._engine.fingerprint
+                    is_told = self.is_full and self._engine.fingerprints[first_position] == self._engine.fingerprint
                     if is_told and not was_told:
                         num_waiting = index.backlog(self._engine.fingerprint).num_chunks
                         self._tell(SteepingTrouble(room.full_notice(num_waiting)))
@@ -152,8 +154,8 @@ class Steeper(Owner):
                     self._tell(SteepingTrouble(str(error)))
                     self._ended.wait(_RETRY_SECONDS)
                     continue
-                if not waiting or is_full:
-                    self._awake.wait(_RETRY_SECONDS if is_full or not self._may_dawdle() else None)
+                if not waiting or self.is_full:
+                    self._awake.wait(_RETRY_SECONDS if self.is_full or not self._may_dawdle() else None)
                     self._awake.clear()
 
     def _waiting(self, index: Index) -> tuple[int, list[StoredChunk]]:

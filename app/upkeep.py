@@ -248,7 +248,9 @@ class _Loop:
             self._moved.clear()
             self._told_standing_at = time.monotonic()
             index, fingerprints = self._parts.index, self._fingerprints
-            self._tell(Standing(index.stage_counts(fingerprints[0]), index.backlog(*fingerprints)))
+            # States for the first place that have no room are not waited for.
+            awaited = fingerprints[:1] if self.steeper and self.steeper.is_full else fingerprints
+            self._tell(Standing(index.stage_counts(fingerprints[0]), index.backlog(*awaited)))
 
     def _tell_reason(self) -> None:
         if self._rest.reason != self._reason:

@@ -137,8 +137,10 @@ class TestAdmission:
         library.steep(old)
         assert library.steeped() == {90, 1, 2}
         assert len(library.index.state_keys(OF_FRONT)) == 1
-        assert room.admit([old], OF_FRONT, POSITION) == ()
-        assert library.steeped() == {90, 1, 2}
+        for is_pinned in (False, True):
+            library.index.pin([library.path(90)], is_pinned)
+            assert room.admit([old], OF_FRONT, POSITION) == ()
+            assert library.steeped() == {90, 1, 2}
 
     def test_what_a_state_takes_is_known_from_those_for_other_places(self, library: Library):
         chunks = library.add(1, 2)

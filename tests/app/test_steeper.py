@@ -166,7 +166,7 @@ def test_no_room_for_what_is_for_the_first_place_is_nothing_to_be_told_of(
     told = Told()
     with Steeper(locations, Settings(budget_gb=0.001), engine, told) as steeper:
         assert {type(event) for event in told.wait_for(2)} == {ChunkSteeped}
-        wait_until(lambda: not steeper._awake.is_set())
+        wait_until(lambda: steeper.is_full)
         put_texts("b.txt", "a ferry")
         steeper.wake()
         notice = told.wait_for(3)[2]

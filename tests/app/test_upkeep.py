@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.budget import used_bytes
 from app.indexer import FileGone, FileSeen
 from app.locations import find_locations
 from app.precedence import asking
@@ -99,6 +100,23 @@ def test_what_is_there_at_the_start_is_read_and_steeped(watching: Watching):
     watching.wait_until(lambda: isinstance(watching.events[-1], Standing))
     assert watching.events[-1].stages[DocumentStage.STEEPED] == 2
     assert watching.events[-1].backlog.num_chunks == 0
+
+
+def test_what_has_no_room_for_the_first_place_is_not_waited_for(index: Index, monkeypatch: pytest.MonkeyPatch):
+    watching = Watching(index)
+    watching.wait_until(lambda: watching.num_encoded() == 4)
+    watching.close()
+    expendable = index.expendable_fingerprints()
+    index.forget_states([state.key for state in index.coldest_states() if state.key.fingerprint in expendable])
+    for path in find_locations().states_dir.glob("*/*/*.kv"):
+        if path.parent.parent.name in expendable:
+            path.unlink()
+    monkeypatch.setenv("STEEP_BUDGET_GB", f"{(used_bytes(index) + 100) / 1e9:.9f}")
+    watching = Watching(index)
+    watching.wait_until(lambda: any(isinstance(event, Standing) for event in watching.events))
+    watching.wait_until(lambda: [e for e in watching.events if isinstance(e, Standing)][-1].backlog.num_chunks == 0)
+    watching.close()
+    assert watching.num_encoded() == 0
 
 
 def test_a_sweep_tells_where_it_stands_before_it_ends(index: Index, monkeypatch: pytest.MonkeyPatch):

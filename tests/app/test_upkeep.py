@@ -16,6 +16,7 @@ from app.terminal import Terminal
 from app.upkeep import Resting, Standing, SweepDone, UpkeepEvent, keep_up
 from app.wiring import open_engine, open_parts
 from storage.index import Index
+from storage.store import StateStore
 from storage.values import DocumentStage
 
 WAIT_SECONDS = 60
@@ -106,11 +107,9 @@ def test_what_has_no_room_for_the_first_place_is_not_waited_for(index: Index, mo
     watching = Watching(index)
     watching.wait_until(lambda: watching.num_encoded() == 4)
     watching.close()
-    expendable = index.expendable_fingerprints()
-    index.forget_states([state.key for state in index.coldest_states() if state.key.fingerprint in expendable])
-    for path in find_locations().states_dir.glob("*/*/*.kv"):
-        if path.parent.parent.name in expendable:
-            path.unlink()
+    kept, expendable = index.coldest_states(), index.expendable_fingerprints()
+    store = StateStore(find_locations().states_dir, index)
+    assert store.evict({state.key: "" for state in kept if state.key.fingerprint in expendable})
     monkeypatch.setenv("STEEP_BUDGET_GB", f"{(used_bytes(index) + 100) / 1e9:.9f}")
     watching = Watching(index)
     watching.wait_until(lambda: any(isinstance(event, Standing) for event in watching.events))

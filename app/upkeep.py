@@ -123,6 +123,8 @@ class _Loop:
         self._moved = threading.Event()
         """Set when something happened since `Standing` was told."""
         self._told_standing_at = float("-inf")
+        self._awaited = self._fingerprints
+        """Whose states the backlog counted."""
         self._seen_version = 0
 
     def tell_of_steeping(self, event: SteeperEvent) -> None:
@@ -244,13 +246,13 @@ class _Loop:
     # --- what others see
 
     def _tell_standing(self) -> None:
-        if self._moved.is_set() and time.monotonic() - self._told_standing_at > _STANDING_SECONDS:
+        # States for the first place that have no room are not waited for.
+        awaited = self._fingerprints[:1] if self.steeper and self.steeper.is_full else self._fingerprints
+        has_moved = self._moved.is_set() or awaited != self._awaited
+        if has_moved and time.monotonic() - self._told_standing_at > _STANDING_SECONDS:
             self._moved.clear()
-            self._told_standing_at = time.monotonic()
-            index, fingerprints = self._parts.index, self._fingerprints
-            # States for the first place that have no room are not waited for.
-            awaited = fingerprints[:1] if self.steeper and self.steeper.is_full else fingerprints
-            self._tell(Standing(index.stage_counts(fingerprints[0]), index.backlog(*awaited)))
+            self._told_standing_at, self._awaited, index = time.monotonic(), awaited, self._parts.index
+            self._tell(Standing(index.stage_counts(awaited[0]), index.backlog(*awaited)))
 
     def _tell_reason(self) -> None:
         if self._rest.reason != self._reason:

@@ -103,6 +103,17 @@ def test_what_is_there_at_the_start_is_read_and_steeped(watching: Watching):
     assert watching.events[-1].backlog.num_chunks == 0
 
 
+def test_the_first_place_waits_for_the_gate(index: Index, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("app.gate.background.BackgroundGate.is_running", True)
+    watching = Watching(index)
+    watching.wait_until_all_is_steeped(2)
+    watching.wait_until(
+        lambda: any(isinstance(event, Standing) and event.backlog.num_chunks == 2 for event in watching.events)
+    )
+    watching.close()
+    assert watching.num_encoded() == 2
+
+
 def test_what_has_no_room_for_the_first_place_is_not_waited_for(index: Index, monkeypatch: pytest.MonkeyPatch):
     watching = Watching(index)
     watching.wait_until(lambda: watching.num_encoded() == 4)

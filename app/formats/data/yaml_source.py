@@ -40,7 +40,7 @@ class _Source:
         self._lines = self._significant_lines()
 
     def entries(self) -> list[Entry]:
-        if len(self._text) <= LONG_NUM_CHARS:
+        if len(self._text) <= LONG_NUM_CHARS or not self._lines:
             return [Entry(0, len(self._text))]
         return self._entries(self._lines, 0, len(self._text), 1)
 

@@ -138,3 +138,4 @@ def test_documents_are_steeped_again_for_the_model_in_use_alone(parts: Parts, pu
     assert steeped == {path: 0, other: 1}
     assert read_overview(parts, [OTHER]).totals.num_steeped_chunks == 2
     assert num_files(parts) == 3
+    assert steep_again(parts, [path, other], [MINE, OTHER]) == 3, "both that a model has, where it has two"

@@ -220,6 +220,14 @@ SOURCES = st.lists(
 ).map("".join)
 
 
+@pytest.mark.parametrize("name", ["a.yaml", "a.toml"])
+def test_comments_alone_are_read_however_long_they_are(name: str):
+    source = "# word and word\n" * 400
+    document = extract(source.encode(), name)
+    inside = "".join(document.text[passage.start : passage.end] for passage in document.passages)
+    assert "".join(inside.split()) == "".join(source.split())
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(["a.json", "a.jsonl", "a.yaml", "a.toml"]), SOURCES)
 def test_no_word_of_the_source_is_lost(name: str, source: str):

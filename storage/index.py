@@ -1092,9 +1092,10 @@ def _replace_chunks(db: sqlite3.Connection, document_id: int, chunks: Sequence[C
 def _warm_states(db: sqlite3.Connection, document_id: int, moment: int, fingerprint: str | None = None) -> None:
     """Lets the states of a document count as used at a moment, if that is later: those of one fingerprint, or of those
     that answers were made with not long before. States of models that nobody uses any more grow old."""
+    # The plus signs keep SQLite from walking all chunk states (30 ms per 60,000) to find the few of a document.
     db.execute(
         """UPDATE states SET num_hits = faded(num_hits, ?2 - last_used_at), last_used_at = ?2
-        WHERE role = 'chunk' AND last_used_at < ?2 AND (fingerprint, digest) IN (
+        WHERE +role = 'chunk' AND +last_used_at < ?2 AND (fingerprint, digest) IN (
             SELECT link.fingerprint, link.digest
             FROM chunks CROSS JOIN chunk_states AS link ON link.chunk_id = chunks.id
             WHERE chunks.document_id = ?1 AND iif(?3 IS NULL, link.fingerprint IN (

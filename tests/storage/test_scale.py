@@ -178,3 +178,10 @@ def test_with_texts_of_a_usual_length_it_does_too(tmp_path: Path):
         f"its search table, {rest:.0f} of all the rest"
     )
     assert rest <= 1000
+
+
+def test_noting_that_an_answer_used_ten_chunks_takes_ten_milliseconds(large: Index):
+    used = range(0, 10 * NUM_IN_DOCUMENT, NUM_IN_DOCUMENT)
+    took = milliseconds(lambda: large.note_use(used, MODEL))
+    tell(f"noting a use: {took:.1f} ms")
+    assert took <= 10 * LENIENCE

@@ -70,8 +70,7 @@ class GateIndex(ABC):
     def note_fingerprint(self, model_identity: str, kv_type: str, fingerprint: str, *expendable: str) -> None:
         """A model was loaded. Its states of the other fingerprints make way for any others. Writes only what is not
         noted yet."""
-        known = self.expendable_fingerprints()
-        is_known = fingerprint not in known and known.issuperset(expendable)
+        is_known = self.expendable_fingerprints().issuperset(expendable)
         if self.last_fingerprint(model_identity, kv_type) != fingerprint or not is_known:
             with self._writing() as db:
                 db.execute(

@@ -194,11 +194,7 @@ class Gate(Owner):
         return _Exact(case, tuple(answer), Distributions.of(np.stack(logits)))
 
     def _states_of(self, case: GateCase) -> Iterator[tuple[int, TokenIds]]:
-        """Where each of its chunks' states begins that a blend will load, and its tokens."""
-        position = len(self._frame.preamble)
-        for chunk in case.chunks:
-            yield self._frame.first_position_at(position), chunk.token_ids
-            position += len(chunk.token_ids)
+        return self._frame.states_of(chunk.token_ids for chunk in case.chunks)
 
     def _steep(self, first_position: int, token_ids: TokenIds) -> None:
         """Several questions may share a passage."""

@@ -7,6 +7,7 @@ and the new chunks, if there are any · question · opening of the answer`. Docu
 as untrusted text.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from engine.chat_template import turn_frame
@@ -53,6 +54,16 @@ class PromptFrame:
     def first_position_at(self, position: int) -> int:
         """Where the state of a chunk begins that is to stand at a position."""
         return position if position == len(self.preamble) else self.first_positions[0]
+
+    def states_of(
+        self, chunks: Iterable[tuple[int, ...]], *, at_front: bool = True
+    ) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """The states that a prompt over these chunks loads: where each begins, and its tokens. `at_front`: the first of
+        them stands right behind the preamble, nothing of a conversation between them."""
+        first_position = self.first_positions[-1 if at_front else 0]
+        for token_ids in chunks:
+            yield first_position, token_ids
+            first_position = self.first_positions[0]
 
     def lead(self, first_position: int) -> tuple[int, ...]:
         """What a state that begins there was encoded behind."""

@@ -86,10 +86,8 @@ def likely_states(draft: Asked, parts: "Parts", engine: "Engine") -> "list[State
     earlier, frame = turns_before(parts.index, draft), engine.ready.frame
     found = passages_for(draft, earlier, parts, engine, None)
     shelf = StoreShelf(parts.store, engine.fingerprints, parts.index, parts.settings, parts.locations)
-    first_positions = [frame.first_positions[0]] * len(found.chunks)
-    if not earlier:  # what was said before stands in front of the chunks
-        first_positions[:1] = [frame.first_position_at(len(frame.preamble))]
-    states = (shelf.find(first, chunk.token_ids) for first, chunk in zip(first_positions, found.chunks, strict=False))
+    wanted = frame.states_of((chunk.token_ids for chunk in found.chunks), at_front=not earlier)
+    states = (shelf.find(first_position, token_ids) for first_position, token_ids in wanted)
     return [state for state in states if state]
 
 

@@ -101,10 +101,7 @@ class Measuring:
 def files_of(store: StateStore, engine: Engine, context: BenchContext) -> list[StateFile]:
     """The files of a context's states, the preamble's first. Raises `StateUnreadable` where one is missing."""
     frame = engine.ready.frame
-    runs, position = [(0, frame.preamble)], len(frame.preamble)
-    for chunk in context.chunks:
-        runs.append((frame.first_position_at(position), chunk.token_ids))
-        position += len(chunk.token_ids)
+    runs = [(0, frame.preamble), *frame.states_of(chunk.token_ids for chunk in context.chunks)]
     found = [find_state(store, engine, first, token_ids) for first, token_ids in runs]
     files = [file for file in found if file]
     if len(files) < len(found):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from app.errors import SettingsInvalid
 from app.settings import STRATEGY_NAMES, Settings, load_settings
+from engine.quality.treatments import OUR_FILLER_TOKENS
 from engine.requests import Mode
 from engine.selection import DEFAULT_STRATEGY, STRATEGIES
 
@@ -127,6 +128,7 @@ def test_a_config_that_cannot_be_read_is_named(tmp_path: Path):
 def test_the_choices_are_those_of_the_engine():
     assert tuple(STRATEGIES) == STRATEGY_NAMES
     assert Settings().strategy == DEFAULT_STRATEGY
+    assert Settings().filler_tokens == OUR_FILLER_TOKENS, "what steep bench quality calls ours"
     for mode in Mode:
         assert Settings(mode=str(mode))
 

@@ -19,8 +19,8 @@ def piloted(app: App, scenario: Callable[[Pilot], Awaitable[None]], size: tuple[
             try:
                 await scenario(pilot)
             finally:
-                # As an app that is quit does first; `run_test` takes the screens from under workers that still run.
-                app.workers.cancel_all()
+                # As users end it: `run_test` takes the screens from under whatever a timer has just begun.
+                app.exit(app.return_value, app.return_code or 0)
 
     asyncio.run(run())
 

@@ -18,9 +18,10 @@ from engine.kv_layout import Buffer, KvLayout
 from engine.model import Context
 from engine.redirect import GraphPass, Tap, Watch
 
-_Q8_0_VALUES = 32
-_Q8_0 = np.dtype([("scale", "<f2"), ("values", "i1", (_Q8_0_VALUES,))])
-"""block_q8_0 of ggml-common.h."""
+_BLOCK_VALUES = 32
+_Q8_0 = np.dtype([("scale", "<f2"), ("values", "i1", (_BLOCK_VALUES,))])
+_Q4_0 = np.dtype([("scale", "<f2"), ("values", "u1", (_BLOCK_VALUES // 2,))])
+"""block_q8_0 and block_q4_0 of ggml-common.h; the low halves of a Q4_0 block's bytes come first, then the high ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +96,14 @@ def row_values(raw: ByteArray, type_: str) -> FloatArray:
         return raw.view(np.float16).astype(np.float32)
     if type_ == "f32":
         return raw.view(np.float32)
-    if type_ == "q8_0":
-        blocks: npt.NDArray[Any] = raw.reshape(-1).view(_Q8_0)
-        values: FloatArray = blocks["scale"].astype(np.float32)[:, None] * blocks["values"]
-        return values.reshape(*raw.shape[:-1], -1)
-    raise RedirectFailed(f"rows of type {type_} cannot be read as numbers; use kv_type f16 or q8_0")
+    if type_ not in ("q8_0", "q4_0"):
+        raise RedirectFailed(f"rows of type {type_} cannot be read as numbers; use kv_type f16, q8_0 or q4_0")
+    blocks: npt.NDArray[Any] = raw.reshape(-1).view(_Q8_0 if type_ == "q8_0" else _Q4_0)
+    values: npt.NDArray[np.int8] = blocks["values"]
+    if type_ == "q4_0":
+        values = np.concatenate((values & 15, values >> 4), axis=1).view(np.int8) - np.int8(8)
+    numbers: FloatArray = blocks["scale"].astype(np.float32)[:, None] * values
+    return numbers.reshape(*raw.shape[:-1], -1)
 
 
 def _read(address: int, num_positions: int) -> ByteArray:

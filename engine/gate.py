@@ -1,8 +1,9 @@
 """The gate: how close a model's blended answers come to its exact ones, and from which ratio on that is close enough.
 
-    per question    its chunks' states, encoded as they are when documents are steeped, kept in memory; around the
-                    question's own passages stand those of others, so that the context is as long as a real one
-                    the exact answer: full prefill, greedily, with the logits of each position
+    per question    the exact answer: full prefill, greedily, with the logits of each position, over rows that are not
+                    quantised; around the question's own passages stand those of others, so that the context is as long
+                    as a real one
+                    its chunks' states, encoded as they are when documents are steeped, kept in memory
     per ratio       the blend that a user's question gets (every chunk loaded), then the exact answer's tokens,
                     one after the other (teacher forcing): KL(exact ‖ blended) and the same first choice, per position
 
@@ -10,7 +11,11 @@ Ratios are tried in ascending order, each over all questions; the first one whos
 Where none does, only exact answers will do. A ratio that cannot reach the bar any more is left early
 (`engine.gate_tally`).
 
-It works on a context of its own, keeps rates of its own, and touches no disk. Whatever it does may be broken off by a
+Quantised rows (`engine.kv_size.QUANTISED`) cost something themselves, also where nothing is blended. That counts: the
+exact answers are of another context, whose rows are not quantised; and where no ratio reaches the bar, all tokens are
+recomputed at last (ratio 1), which tells what the rows alone cost.
+
+It works on contexts of its own, keeps rates of its own, and touches no disk. Whatever it does may be broken off by a
 question at any time: `give_way` is called before each step, and a step that was broken off is repeated as a whole, so
 that the numbers are the same as undisturbed. Memory, until it ends: the states of all questions, and 24 × vocabulary
 probabilities for each (some 0.2 GB for a small model). Compute thread only.
@@ -37,7 +42,6 @@ from engine.kv_state import GiveWay
 from engine.loader import Loader
 from engine.memory_shelf import MemoryShelf
 from engine.model import Context
-from engine.owner import Owner
 from engine.prompt import PromptFrame
 from engine.rates import Speeds
 from engine.requests import ContextChunk, GateDone, GateEvent, GateProgress, GateRequest, GateTrial
@@ -138,102 +142,116 @@ def cells_for(cases: Sequence[GateCase], frame: PromptFrame, batch_tokens: int) 
     return max(longest_prompt, frame.first_positions[0] + longest_chunk) + batch_tokens
 
 
-class Gate(Owner):
-    """One measurement of a model; use once, and close it."""
+class Gate:
+    """One measurement of a model; use once."""
 
     def __init__(
         self,
-        context: Context,
-        layout: KvLayout,
         frame: PromptFrame,
-        steeping: Steeping,
+        cases: Sequence[GateCase],
+        request: GateRequest,
         give_way: GiveWay,
         emit: Callable[[GateEvent], None],
+        *,
+        is_quantised: bool,
     ) -> None:
-        """`context`, whose layout is `layout`, has room for `cells_for` the questions, and stays the caller's."""
-        self._context, self._frame, self._steeping = context, frame, steeping
+        """`is_quantised`: the rows of blends are."""
+        self._frame, self._request = frame, request
         self._give_way, self._emit = give_way, emit
-        self._shelf, self._loader = MemoryShelf(), Loader(layout, Speeds(), 1, pageable)
-        self._shelf.put(0, frame.preamble, steeping.preamble)
-        self._tools = BlendTools(layout, self._shelf, self._loader)
-        self._num_done = self._num_left = 0
-
-    def close(self) -> None:
-        self._loader.close()
-
-    def run(self, cases: Sequence[GateCase], request: GateRequest) -> GateDone:
-        """Emit progress and trials, return the verdict. Raises `Cancelled`, `DecodeFailed`, or `RedirectFailed` where
-        the graph turns out not to be redirectable."""
-        started = perf_counter()
-        wanted = {state for case in cases for state in self._states_of(case)}
-        self._num_left = _num_tokens([token_ids for _, token_ids in wanted])
+        self._answers_itself = is_quantised and request.ratios[-1] < 1
+        """All tokens are to be recomputed if nothing less will do."""
+        ratios = (*request.ratios, 1.0) if self._answers_itself else request.ratios
+        states = {state for case in cases for state in self._states_of(case)}
+        self._num_done, self._num_left = 0, _num_tokens([token_ids for _, token_ids in states])
         self._num_left += sum(case.num_tokens for case in cases)
-        self._num_left += sum(_work_at(ratio, case) for ratio in request.ratios for case in cases)
-        answered = [self._prepared(case) for case in cases]
-        tried: list[BlendQuality] = []
-        for ratio in request.ratios:
-            tried.append(self._quality_at(ratio, answered, request))
-            if tried[-1].reaches(request.bar):
-                break
+        self._num_left += sum(_work_at(ratio, case) for ratio in ratios for case in cases)
+        self._cases, self._answered = cases, list[_Exact]()
+        self._started = perf_counter()
+
+    def answer_exactly(self, context: Context) -> None:
+        """The first half, on a context with room for `cells_for` the questions, whose rows are not quantised.
+
+        Emits progress, and raises `Cancelled` or `DecodeFailed`, as the second half does.
+        """
+        for case in self._cases:
+            context.clear()
+            self._answered.append(self._exact(context, case))
+            self._did(case.num_tokens)
+
+    def measure(self, context: Context, layout: KvLayout, steeping: Steeping) -> GateDone:
+        """The second half, on a context like those of the answers to come, whose layout is `layout`: also emits trials.
+
+        Raises `RedirectFailed` where the graph turns out not to be redirectable.
+        """
+        shelf = MemoryShelf()
+        shelf.put(0, self._frame.preamble, steeping.preamble)
+        with Loader(layout, Speeds(), 1, pageable) as loader:
+            self._context, self._tools = context, BlendTools(layout, shelf, loader)
+            for case in self._cases:
+                self._steep(case, shelf, steeping)
+            tried: list[BlendQuality] = []
+            best = next((ratio for ratio in self._request.ratios if self._reaches(ratio, tried)), None)
+            if best is None and self._answers_itself:
+                tried.append(self._quality_at(1.0))
         self._emit(GateProgress(self._num_done, self._num_done))
-        best = tried[-1].ratio if tried[-1].reaches(request.bar) else None
-        return GateDone(best, tuple(tried), len(cases), _ms_since(started))
+        return GateDone(best, tuple(tried), len(self._cases), _ms_since(self._started))
+
+    def _reaches(self, ratio: float, tried: list[BlendQuality]) -> bool:
+        tried.append(self._quality_at(ratio))
+        return tried[-1].reaches(self._request.bar)
 
     # --- the exact answer, and the states of its chunks
 
-    def _prepared(self, case: GateCase) -> _Exact:
-        for first_position, token_ids in self._states_of(case):
-            self._steep(first_position, token_ids)
-        self._context.clear()
+    def _exact(self, context: Context, case: GateCase) -> _Exact:
         prompt = (*self._frame.preamble, *(t for chunk in case.chunks for t in chunk.token_ids), *case.question)
         answer: list[int] = []
-        logits = [self._compute(prompt, 0)]
+        logits = [self._compute(context, prompt, 0)]
         while not self._append(answer, logits[-1]):
-            logits.append(self._compute(answer[-1:], len(prompt) + len(answer) - 1))
-        self._did(case.num_tokens)
+            logits.append(self._compute(context, answer[-1:], len(prompt) + len(answer) - 1))
         return _Exact(case, tuple(answer), Distributions.of(np.stack(logits)))
 
     def _states_of(self, case: GateCase) -> Iterator[tuple[int, TokenIds]]:
         return self._frame.states_of(chunk.token_ids for chunk in case.chunks)
 
-    def _steep(self, first_position: int, token_ids: TokenIds) -> None:
+    def _steep(self, case: GateCase, shelf: MemoryShelf, steeping: Steeping) -> None:
         """Several questions may share a passage."""
-        if self._shelf.find(first_position, token_ids) is None:
-            self._shelf.put(first_position, token_ids, self._steeping.encode(first_position, token_ids))
-            self._did(len(token_ids))
+        for first_position, token_ids in self._states_of(case):
+            if shelf.find(first_position, token_ids) is None:
+                shelf.put(first_position, token_ids, steeping.encode(first_position, token_ids))
+                self._did(len(token_ids))
 
     def _append(self, answer: list[int], logits: FloatArray) -> bool:
         """Add the most probable token; whether the answer ends with it."""
         answer.append(int(logits.argmax()))
         return len(answer) >= MAX_ANSWER_TOKENS or self._frame.vocabulary.ends_answer(answer[-1])
 
-    def _compute(self, token_ids: Sequence[int], first_position: int) -> FloatArray:
+    def _compute(self, context: Context, token_ids: Sequence[int], first_position: int) -> FloatArray:
         """Behind what is there; the logits of the last token."""
-        kv_state.prefill(self._context, token_ids, first_position, self._give_way, want_logits=True)
-        return self._context.logits()
+        kv_state.prefill(context, token_ids, first_position, self._give_way, want_logits=True)
+        return context.logits()
 
     # --- blended answers
 
-    def _quality_at(self, ratio: float, answered: Sequence[_Exact], request: GateRequest) -> BlendQuality:
-        tally = RatioTally(ratio, len(answered), request.bar)
-        for number, exact in enumerate(answered):
+    def _quality_at(self, ratio: float) -> BlendQuality:
+        tally = RatioTally(ratio, len(self._answered), self._request.bar)
+        for number, exact in enumerate(self._answered):
             if not tally.can_reach_bar:
                 self._num_left -= _work_at(ratio, exact.case)
                 continue
-            logits = self._unbroken(partial(self._blended, exact, ratio, request.strategy))
+            logits = self._unbroken(partial(self._blended, exact, ratio))
             kl, agreement = _compared(exact, logits)
             tally.note(kl, agreement)
             self._emit(GateTrial(number, ratio, kl, agreement))
             self._did(_work_at(ratio, exact.case))
         return tally.quality
 
-    def _blended(self, exact: _Exact, ratio: float, strategy: str) -> FloatArray:
+    def _blended(self, exact: _Exact, ratio: float) -> FloatArray:
         """The logits of a blend at each position of the exact answer: (answer tokens, vocabulary)."""
         context, case, preamble = self._context, exact.case, self._frame.preamble
         context.clear()
         blend = Blend(context, self._tools, self._frame, 0, progress=lambda _num_done: None)
         lead = (Segment(Kind.PREAMBLE, preamble),)
-        report = blend.run(lead, case.chunks, case.question, ratio, strategy, may_choose=False)
+        report = blend.run(lead, case.chunks, case.question, ratio, self._request.strategy, may_choose=False)
         if report.missing:
             raise DecodeFailed(f"{len(report.missing)} states that were made a moment ago could not be loaded")
         logits = [context.logits()]

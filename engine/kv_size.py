@@ -5,8 +5,11 @@ Without the native library, whose import costs half a second: lists of models as
 
 from engine.gguf_header import GgufHeader
 
-ROW_BYTES = {"f16": (2, 1), "q8_0": (34, 32), "f32": (4, 1)}
+ROW_BYTES = {"f16": (2, 1), "q8_0": (34, 32), "q4_0": (18, 32), "f32": (4, 1)}
 """ggml type of a row → bytes of a block, and its values: ggml's `type_size` and `blck_size`."""
+
+QUANTISED = frozenset({"q8_0", "q4_0"})
+"""Types that round what a model computes, so far that answers may become others."""
 
 
 def kv_bytes_per_token(header: GgufHeader, kv_type: str) -> int:

@@ -25,6 +25,7 @@ from engine.conversation import Conversation
 from engine.errors import DecodeFailed, StateInvalid
 from engine.gate import Gate, Steeping, cases_of, cells_for
 from engine.kv_layout import Buffer, KvLayout
+from engine.kv_size import QUANTISED
 from engine.kv_state import GiveWay
 from engine.loader import Loader
 from engine.loader_threads import num_loader_threads
@@ -297,13 +298,17 @@ class Session(Owner):
 
     def _steeping_context(self) -> Context:
         if self._steeping is None:
-            self._steeping = self._context_behind(self.frame.first_positions[0] + self._longest_chunk)
+            self._steeping = self._context_behind(
+                self.frame.first_positions[0] + self._longest_chunk, self.context.options.kv_type
+            )
         return self._steeping
 
-    def _context_behind(self, num_cells: int) -> Context:
+    def _context_behind(self, num_cells: int, kv_type: str) -> Context:
         """One for work that gives way to questions."""
-        options = replace(self.context.options, num_cells=num_cells, batch_tokens=self._batch_tokens_behind)
-        return Context(self.model, options)
+        return Context(
+            self.model,
+            replace(self.context.options, num_cells=num_cells, kv_type=kv_type, batch_tokens=self._batch_tokens_behind),
+        )
 
     @property
     def _batch_tokens_behind(self) -> int:
@@ -317,21 +322,32 @@ class Session(Owner):
         layout, frame = self._layout, self.frame
         assert layout is not None, f"{self._means.why_exact}: it needs no gate"
         cases = cases_of(frame, request, self.model.num_trained_positions)
-        with self._context_for_measuring(cells_for(cases, frame, self._batch_tokens_behind)) as context:
-            leads = {
-                first: kv_state.encode_preamble(context, frame.lead(first), give_way) for first in frame.first_positions
-            }
+        num_cells, kv_type = cells_for(cases, frame, self._batch_tokens_behind), self.context.options.kv_type
+        gate = Gate(frame, cases, request, give_way, emit, is_quantised=kv_type in QUANTISED)
+        with ExitStack() as stack:
+            if kv_type in QUANTISED:
+                with self._context_for_measuring(num_cells, "f16") as unrounded:
+                    gate.answer_exactly(unrounded)
+                context = stack.enter_context(self._context_for_measuring(num_cells, kv_type))
+            else:
+                context = stack.enter_context(self._context_for_measuring(num_cells, kv_type))
+                gate.answer_exactly(context)
+            return gate.measure(context, layout, self._steeping_on(context, give_way))
 
-            def encode(first_position: int, token_ids: tuple[int, ...]) -> bytearray:
-                return self._encoded(context, leads[first_position], first_position, token_ids, give_way)
+    def _steeping_on(self, context: Context, give_way: GiveWay) -> Steeping:
+        frame = self.frame
+        leads = {
+            first: kv_state.encode_preamble(context, frame.lead(first), give_way) for first in frame.first_positions
+        }
 
-            steeping = Steeping(leads[len(frame.preamble)], encode)
-            with Gate(context, layout, frame, steeping, give_way, emit) as gate:
-                return gate.run(cases, request)
+        def encode(first_position: int, token_ids: tuple[int, ...]) -> bytearray:
+            return self._encoded(context, leads[first_position], first_position, token_ids, give_way)
+
+        return Steeping(leads[len(frame.preamble)], encode)
 
     @contextmanager
-    def _context_for_measuring(self, num_cells: int) -> Generator[Context]:
-        with self._context_behind(num_cells) as context:
+    def _context_for_measuring(self, num_cells: int, kv_type: str) -> Generator[Context]:
+        with self._context_behind(num_cells, kv_type) as context:
             self._measuring = context
             context.key_rotation = self.context.key_rotation and key_rotation(context)
             try:

@@ -127,7 +127,7 @@ class GateVerdict:
 
     ratio: float | None
     tried: tuple[BlendQuality, ...]
-    """Ascending by ratio, at least one."""
+    """Ascending by ratio, at least one; ratio 1, everything recomputed: what quantised rows cost exact answers, too."""
     bar: QualityBar
     version: int
     """Of questions and bar: what another version measured does not count."""
@@ -135,8 +135,17 @@ class GateVerdict:
 
     @property
     def telling(self) -> BlendQuality:
-        """What it rests on: the ratio that was good enough, else the largest one."""
-        return next((each for each in self.tried if each.ratio == self.ratio), self.tried[-1])
+        """What it rests on: the ratio that was good enough, else exact answers that were not, else the largest one."""
+        if self.ratio is not None:
+            return self.at(self.ratio) or self.tried[-1]
+        blended = [each for each in self.tried if each.ratio < 1]
+        return self.tried[-1] if self.spoils_exact or not blended else blended[-1]
+
+    @property
+    def spoils_exact(self) -> bool:
+        """Whether rows of this KV type change even exact answers too much."""
+        exact = self.at(1.0)
+        return exact is not None and not exact.reaches(self.bar)
 
     def at(self, ratio: float) -> BlendQuality | None:
         """What a ratio costs; None where it was not tried."""

@@ -11,8 +11,8 @@ the questions; treatments are compared by the differences of their pairs, not by
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from app.models.choice import choose_model
 from app.settings import Settings, Value, load_settings
 from app.terminal import Terminal
 from app.wording import counted
+from engine.kv_size import QUANTISED
 
 if TYPE_CHECKING:
     from engine.prompt import PromptFrame
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 DEFAULT_TREATMENTS = "full,reuse,epic,cacheblend-v,prophet,ours"
 DEFAULT_RATIOS = "0.05,0.15"
+
+_OF_FULL = "f16"
+"""KV type of the full prefills that answers over quantised rows are held against: what the rows cost counts, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +169,14 @@ def _opened(
         options = ContextOptions(num_cells, settings.batch_tokens, settings.threads, settings.kv_type)
         verdict = model_blendability(model)
         if verdict.possible:
-            with Context(model, options) as context:
+            with Context(model, options) as context, ExitStack() as stack:
                 verdict = graph_blendability(context)
                 if verdict.possible:
                     context.key_rotation = key_rotation(context)
-                    yield Comparison(context, frame, order=Order(wish.order), filler=filler), cases
+                    reference, order = context, Order(wish.order)
+                    if options.kv_type in QUANTISED:
+                        reference = stack.enter_context(Context(model, replace(options, kv_type=_OF_FULL)))
+                    yield Comparison(context, frame, order=order, filler=filler, reference=reference), cases
                     return
         raise WrongUse(f"{model_path.stem} cannot be blended because {verdict.reason}: there is nothing to compare.")
 
@@ -183,6 +190,7 @@ def _head(wish: Wish, model_path: Path, settings: Settings) -> dict[str, object]
         "order": wish.order,
         "model": model_path.name,
         "kv_type": settings.kv_type,
+        **({"full_kv_type": _OF_FULL} if settings.kv_type in QUANTISED else {}),
     }
 
 

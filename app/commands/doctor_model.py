@@ -11,6 +11,7 @@ from app.settings import Settings, Value
 from app.terminal import Terminal
 from app.wiring import Engine, Parts, open_engine, open_parts
 from app.wording import duration
+from engine.kv_size import QUANTISED
 from storage.values import GateVerdict
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def _print(engine: Engine, settings: Settings, verdict: GateVerdict, done: "Gate
     terminal.data(f"{engine.ready.model_name} {verdict_words(verdict)}, measured in {duration(done.total_ms)}.")
     if any(each.num_questions < done.num_questions for each in verdict.tried):
         terminal.remark("A ratio is left as soon as perfect answers to all other questions could not save it.")
+    if settings.kv_type in QUANTISED:
+        terminal.remark("Held against exact answers over f16 rows; 100 %: everything is recomputed.")
     if override := override_words(settings, verdict):
         terminal.remark(f"Answers do not go by that: {override}.", style="yellow")
 

@@ -27,7 +27,8 @@ def verdict_words(verdict: GateVerdict | None) -> str:
         return UNMEASURED
     telling, bar = verdict.telling, verdict.bar
     if verdict.ratio is None:
-        return f"exact only (KL {figure(telling.kl)} at {percent(telling.ratio)})"
+        too = ", and its kv_type changes exact answers, too" if verdict.spoils_exact else ""
+        return f"exact only{too} (KL {figure(telling.kl)} at {percent(telling.ratio)})"
     bar_words = f"bar {figure(bar.max_kl)}, {figure(bar.min_agreement)}"
     return f"blends at {percent(verdict.ratio)} ({_quality_words(telling)}; {bar_words})"
 
@@ -50,12 +51,18 @@ def override_words(settings: Settings, verdict: GateVerdict | None) -> str:
 
 def exact_notice(verdict: GateVerdict, ratio: float) -> str:
     """Why an answer is exact, and what blending at this ratio all the same would cost."""
-    bar, quality = verdict.bar, verdict.at(ratio) or verdict.telling
+    bar, telling = verdict.bar, verdict.telling
+    wanted = f"wanted: {figure(bar.max_kl)}, {figure(bar.min_agreement)}"
+    if verdict.spoils_exact:
+        return (
+            f"answered exactly, but rows of this kv_type change exact answers, too ({_quality_words(telling)}; "
+            f"{wanted}): set kv_type to q8_0 or f16."
+        )
+    quality = verdict.at(ratio) or telling
     return (
         f"answered exactly: this model's blended answers differ too much from exact ones "
-        f"({_quality_words(verdict.telling)} at {percent(verdict.telling.ratio)}; wanted: "
-        f"{figure(bar.max_kl)}, {figure(bar.min_agreement)}). --ratio {quality.ratio:g} blends all the same, with "
-        f"{_quality_words(quality)}."
+        f"({_quality_words(telling)} at {percent(telling.ratio)}; {wanted}). --ratio {quality.ratio:g} blends all the "
+        f"same, with {_quality_words(quality)}."
     )
 
 

@@ -111,7 +111,7 @@ class Comparison:
     ) -> None:
         """`filler`: text for states that are encoded behind some; `with_answers`: decode what blended contexts answer,
         otherwise F1 is 0; `reference`: where the full prefills are computed, in place of the same context: one of
-        another KV type, say. Oracles need the same."""
+        another KV type, say."""
         self._context, self._frame, self._order = context, frame, order
         self._reference = reference or context
         self._filler, self._with_answers = filler, with_answers
@@ -141,10 +141,11 @@ class Comparison:
     # --- the full prefill
 
     def _exact(self, specimen: Specimen, *, needs_rows: bool) -> Exact:
-        context, case = self._reference, specimen.case
+        context, question = self._reference, specimen.case.question
         context.clear()
         started = perf_counter()
-        prompt = [*self._frame.preamble, *specimen.token_ids(specimen.order), *case.question]
+        stable = [*self._frame.preamble, *specimen.token_ids(specimen.order)]
+        prompt = [*stable, *question]
         context.prefill(prompt, 0, want_logits=True)
         prefill_ms = (perf_counter() - started) * 1e3
         answer: list[int] = []
@@ -153,14 +154,20 @@ class Comparison:
             context.decode([TokenRun(answer[-1:], len(prompt) + len(answer) - 1, Context.SEQUENCE, want_logits=True)])
             logits.append(context.logits())
         if needs_rows:
-            assert context is self._context, "an oracle takes rows of its own context"
-            end = len(prompt) - len(case.question)
-            context.forget(Context.SEQUENCE, end)
-            specimen.exact_queries = attention_trace.question_queries(
-                context, case.question, end, range(specimen.num_layers)
-            )
-            specimen.exact_rows = self._rows.read(end)
+            self._take_rows(specimen, stable)
         return Exact(tuple(answer), Distributions.of(np.stack(logits)), self._text(answer), prefill_ms)
+
+    def _take_rows(self, specimen: Specimen, stable: Sequence[int]) -> None:
+        """What oracles know: rows of a full prefill on the context that they work on."""
+        context, end = self._context, len(stable)
+        if context is self._reference:
+            context.forget(Context.SEQUENCE, end)
+        else:
+            context.clear()
+            context.prefill(stable, 0)
+        layers = range(specimen.num_layers)
+        specimen.exact_queries = attention_trace.question_queries(context, specimen.case.question, end, layers)
+        specimen.exact_rows = self._rows.read(end)
 
     def _append(self, answer: list[int], logits: FloatArray) -> bool:
         """Add the most probable token; whether the answer ends with it."""

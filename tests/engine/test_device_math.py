@@ -20,10 +20,14 @@ QUESTION = [40 + (11 * i) % 200 for i in range(NUM_QUESTION_TOKENS)]
 
 
 @pytest.fixture(
-    params=[("tiny_model", "f16"), pytest.param(("starter_model", "q8_0"), marks=pytest.mark.model)], ids=str
+    params=[
+        ("tiny_model", "f16"),
+        *(pytest.param(("starter_model", kv_type), marks=pytest.mark.model) for kv_type in ("q8_0", "q4_0")),
+    ],
+    ids=str,
 )
 def context(request: pytest.FixtureRequest) -> Iterator[Context]:
-    """Heads of the tiny model are smaller than a block of q8_0."""
+    """Heads of the tiny model are smaller than a block of q8_0 or q4_0."""
     name, kv_type = request.param
     path: Path = request.getfixturevalue(name)
     with Model(path) as model, Context(model, ContextOptions(512, 64, kv_type=kv_type)) as context:
@@ -84,9 +88,12 @@ def test_deviation_is_the_distance_of_the_rows(context: Context) -> None:
     stale = rows_of(context, row_bytes)
     positions = np.array([3, 10, 11, 40, 69], np.int32)
     measured = scoring.deviation(context, [TOKENS[i] for i in positions], positions)
+    coarse = context.options.kv_type == "q4_0"  # only one of the two is rounded
     fresh = rows_of(context, row_bytes)
     assert (np.flatnonzero((fresh != stale).any(axis=1)) == positions).all()
-    assert measured == pytest.approx(np.square(fresh[positions] - stale[positions]).sum(axis=1), rel=0.05)
+    assert measured == pytest.approx(
+        np.square(fresh[positions] - stale[positions]).sum(axis=1), rel=0.3 if coarse else 0.05
+    )
     again = scoring.deviation(context, [TOKENS[i] for i in positions], positions)
     assert again.max() < 0.05 * measured.max()
 

@@ -123,9 +123,10 @@ def test_chunk_states_of_other_text_are_found_out(tiny_model: Path, monkeypatch:
     assert wrong.kl > 1.5 * right.kl
 
 
-def test_progress_ends_where_it_said(tiny_model: Path):
+@pytest.mark.parametrize("kv_type", ["f16", "q4_0"])
+def test_progress_ends_where_it_said(wide_model: Path, kv_type: str):
     for bar in (ANYTHING, NOTHING):
-        with runtime_of(tiny_model) as runtime:
+        with runtime_with(kv_type, wide_model) as runtime:
             events = list(runtime.gate(GateRequest(QUESTIONS, ratios=(0.1, 0.2, 0.5), bar=bar)))
         progress = [event for event in events if isinstance(event, GateProgress)]
         assert all(before.num_done <= after.num_done for before, after in pairwise(progress))
@@ -149,13 +150,47 @@ def test_questions_that_the_window_has_no_room_for_are_left_out(tiny_model: Path
         assert list(runtime.answer(AnswerRequest("Hello?", (), max_answer_tokens=1)))
 
 
-def test_quantised_rows_are_measured_as_they_are_loaded(tmp_path: Path):
-    wide = write_tiny_model(
-        tmp_path / "wide.gguf", turning=Turning(num_heads=2, num_kv_heads=1, head_dim=64, num_rotated=64)
-    )
-    options = replace(OPTIONS, kv_type="q8_0")
-    with Runtime(SessionOptions(wide, "test", options), MemoryShelf().opened) as runtime:
-        assert at_ratio_one(runtime).tried[0].kl < 0.05
+# --- what quantised rows cost
+
+
+@pytest.fixture(scope="module")
+def wide_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Heads of a quantised row are whole blocks."""
+    turning = Turning(num_heads=2, num_kv_heads=1, head_dim=64, num_rotated=64)
+    return write_tiny_model(tmp_path_factory.mktemp("wide") / "wide.gguf", turning=turning)
+
+
+def runtime_with(kv_type: str, model: Path) -> Runtime:
+    return Runtime(SessionOptions(model, "test", replace(OPTIONS, kv_type=kv_type)), MemoryShelf().opened)
+
+
+def test_exact_answers_are_those_of_rows_that_are_not_quantised(wide_model: Path):
+    kls = list[float]()
+    for kv_type in ("f16", "q8_0", "q4_0"):
+        with runtime_with(kv_type, wide_model) as runtime:
+            kls.append(at_ratio_one(runtime).tried[0].kl)
+    f16, q8_0, q4_0 = kls
+    assert f16 < 1e-4
+    assert 2 * f16 < q8_0 < 0.05
+    assert q4_0 > 10 * q8_0
+
+
+@pytest.mark.parametrize(("kv_type", "tried"), [("f16", [0.1, 0.5]), ("q4_0", [0.1, 0.5, 1.0])])
+def test_where_no_ratio_will_do_it_tells_what_the_rows_alone_cost(wide_model: Path, kv_type: str, tried: list[float]):
+    with runtime_with(kv_type, wide_model) as runtime:
+        done, _ = measured(runtime, GateRequest(QUESTIONS, ratios=(0.1, 0.5), bar=NOTHING))
+    assert done.ratio is None
+    assert [quality.ratio for quality in done.tried] == tried
+
+
+def test_recomputing_everything_is_not_blending(wide_model: Path):
+    """Where that alone is good enough, only exact answers are."""
+    with runtime_with("q4_0", wide_model) as runtime:
+        trial = at_ratio_one(runtime).tried[0]
+        bar = QualityBar(trial.kl * 1.01, trial.agreement * 0.99)
+        done, _ = measured(runtime, GateRequest(QUESTIONS, ratios=(0.0,), bar=bar))
+    assert [quality.reaches(bar) for quality in done.tried] == [False, True]
+    assert done.ratio is None
 
 
 # --- beside everything else
@@ -229,12 +264,14 @@ def test_a_step_that_was_broken_off_is_repeated(
     assert len(decodes) > max(BREAKS)
 
 
-def _prepared_before(monkeypatch: pytest.MonkeyPatch, broken: Callable[..., None]) -> Callable[[Session, int], Context]:
+def _prepared_before(
+    monkeypatch: pytest.MonkeyPatch, broken: Callable[..., None]
+) -> Callable[[Session, int, str], Context]:
     """Contexts are made undisturbed; from then on decodes are broken off."""
     make = Session._context_behind
 
-    def made(session: Session, num_cells: int) -> Context:
-        context = make(session, num_cells)
+    def made(session: Session, num_cells: int, kv_type: str) -> Context:
+        context = make(session, num_cells, kv_type)
         monkeypatch.setattr(Context, "decode", broken)
         return context
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import bindings, key_rotation, kv_size, kv_state, rope_trace, self_check
+from engine import bindings, key_rotation, kv_state, rope_trace, self_check
 from engine.bindings import FloatArray, TokenRun
 from engine.device_math import DeviceMath
 from engine.errors import Cancelled, DecodeFailed, RedirectFailed
@@ -45,12 +45,10 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> dict[Turning, Path]
 @contextmanager
 def opened(path: Path, kv_type: str) -> Iterator[Context]:
     with (
-        pytest.MonkeyPatch.context() as patch,
         Model(path, gpu_layers=GPU_LAYERS) as model,
+        Context(model, ContextOptions(NUM_CELLS, BATCH_TOKENS, kv_type=kv_type)) as context,
     ):
-        patch.setitem(kv_size.ROW_BYTES, "q4_0", (18, 32))  # which settings do not offer
-        with Context(model, ContextOptions(NUM_CELLS, BATCH_TOKENS, kv_type=kv_type)) as context:
-            yield context
+        yield context
 
 
 class Merging:

@@ -15,6 +15,7 @@ from engine.quality.specimen import Case, Specimen, StateKind
 from engine.quality.treatments import FIXED, RATED, TREATMENTS, pooled
 from engine.selection import scored_layers
 from engine.vocabulary import Vocabulary
+from tests.tiny_model import Turning, write_tiny_model
 
 PASSAGES = (
     "the ferry leaves at seven and its captain keeps two cats, who sleep on the chart table until it is time to land",
@@ -71,6 +72,21 @@ def test_the_full_prefill_compared_with_itself_is_the_noise(comparison: Comparis
     assert full.kl < 1e-4
     assert full.agreement == 1
     assert full.f1 == full.full_f1
+
+
+def test_quantised_rows_are_compared_with_a_prefill_that_is_not(tmp_path: Path) -> None:
+    turning = Turning(num_heads=2, num_kv_heads=1, head_dim=64, num_rotated=64)
+    path = write_tiny_model(tmp_path / "wide.gguf", turning=turning)
+    with Model(path) as model:
+        frame = frame_of(model, Vocabulary(model))
+        case = case_of(frame, "who keeps cats?", ["the captain"], PASSAGES, chunk_tokens=60)
+        num_cells = cells_for([case], len(frame.preamble), 0, BATCH_TOKENS)
+        options = ContextOptions(num_cells, BATCH_TOKENS, num_threads=1, kv_type="q4_0")
+        with Context(model, options) as context, Context(model, replace(options, kv_type="f16")) as reference:
+            (with_itself,) = measure(Comparison(context, frame), case, Trial("full"))
+            full, reuse = measure(Comparison(context, frame, reference=reference), case, Trial("full"), Trial("reuse"))
+    assert full.kl > 10 * with_itself.kl
+    assert reuse.kl > full.kl
 
 
 def test_plain_reuse_is_wrong_and_recomputing_everything_mends_it(comparison: Comparison, case: Case) -> None:

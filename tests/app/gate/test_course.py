@@ -1,5 +1,7 @@
 """The user's settings over the gate's verdict: how answers are made, and what is said of it."""
 
+from dataclasses import replace
+
 import pytest
 
 from app.gate.account import GateAccount, Standing
@@ -10,6 +12,10 @@ from storage.values import BlendQuality, GateVerdict, QualityBar
 BAR = QualityBar(0.10, 0.90)
 BLENDS = GateVerdict(0.2, (BlendQuality(0.15, 0.14, 0.86, 8), BlendQuality(0.2, 0.08, 0.93, 8)), BAR, 1, 0)
 EXACT_ONLY = GateVerdict(None, (BlendQuality(0.15, 0.4, 0.6, 3), BlendQuality(0.5, 0.31, 0.7, 4)), BAR, 1, 0)
+SPOILS = replace(EXACT_ONLY, tried=(*EXACT_ONLY.tried, BlendQuality(1.0, 0.4, 0.65, 3)))
+"""Even exact answers over its rows are too far from those over others."""
+ROUNDS = replace(EXACT_ONLY, tried=(*EXACT_ONLY.tried, BlendQuality(1.0, 0.05, 0.95, 8)))
+"""They are not."""
 
 
 @pytest.mark.parametrize(
@@ -67,6 +73,16 @@ def test_only_an_answer_that_the_gate_held_back_comes_with_a_notice():
     quiet = (Settings(mode="exact"), Settings(mode="blend"), Settings(ratio=0.15))
     assert [course(settings, EXACT_ONLY).notice for settings in quiet] == ["", "", ""]
     assert course(Settings(), BLENDS).notice == course(Settings(), None).notice == ""
+
+
+def test_a_notice_tells_when_the_rows_are_what_differs():
+    assert course(Settings(), ROUNDS).notice == course(Settings(), EXACT_ONLY).notice
+    made = course(Settings(), SPOILS)
+    assert (made.mode, made.gate) == ("exact", GateAccount(Standing.EXACT, 1.0, 0.4, 0.65))
+    assert made.notice == (
+        "answered exactly, but rows of this kv_type change exact answers, too (KL .40, agreement .65; wanted: .10, "
+        ".90): set kv_type to q8_0 or f16."
+    )
 
 
 def test_a_model_that_cannot_be_blended_is_asked_as_before_and_the_engine_says_why():

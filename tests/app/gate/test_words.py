@@ -5,7 +5,7 @@ import pytest
 from app.gate.account import GateAccount, Standing
 from app.gate.words import account_words, figure, override_words, percent, standing_words, verdict_words
 from app.settings import Settings
-from tests.app.gate.test_course import BLENDS, EXACT_ONLY
+from tests.app.gate.test_course import BLENDS, EXACT_ONLY, ROUNDS, SPOILS
 
 
 def test_figures_are_short():
@@ -16,6 +16,8 @@ def test_figures_are_short():
 def test_a_verdict_tells_its_figures_and_the_bar():
     assert verdict_words(BLENDS) == "blends at 20 % (KL .08, agreement .93; bar .10, .90)"
     assert verdict_words(EXACT_ONLY) == "exact only (KL .31 at 50 %)"
+    assert verdict_words(SPOILS) == "exact only, and its kv_type changes exact answers, too (KL .40 at 100 %)"
+    assert verdict_words(ROUNDS) == "exact only (KL .31 at 50 %)"
     assert verdict_words(None) == "not measured; steep doctor --model"
 
 

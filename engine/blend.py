@@ -252,7 +252,9 @@ class Blend:
         started = perf_counter()
         attention = deviation = None
         if needs.needs_attention:
-            self._report.attention = scoring.question_attention(self._context, question, self._end, self._layers)
+            self._report.attention = scoring.question_attention(
+                self._context, question, self._end, self._layers, self._positions(selection.unseen(len(tokens)))
+            )
             attention = self._report.attention[self._first :]
         if needs.needs_deviation:
             listed = selection.shortlist(Scores(offsets, attention), candidates, wanted)

@@ -90,6 +90,7 @@ class GraphPass:
 
     `positions` are the true positions of the redirected tokens, ascending; position *i* sits in cell *i*. `first_row`
     tokens of the main sequence stand before them in the batch. With `stop` the graph ends once every watch has run.
+    `hidden_cells`, in place of `positions`: what no token of the batch is to see.
     """
 
     positions: IntArray | None = None
@@ -97,14 +98,21 @@ class GraphPass:
     stop: bool = False
     rewritten: set[str] = field(default_factory=set[str])
     first_row: int = 0
+    hidden_cells: IntArray | None = None
     visible_cells: npt.NDArray[np.bool_] | None = None
     """Cells that the batch's first token sees, as llama.cpp set its mask, if that is one of the main sequence."""
     _rewritten_addresses: set[int] = field(default_factory=set[int])
     _waiting: set[Tap] = field(default_factory=set[Tap])
     _operations: dict[int, str] = field(default_factory=dict[int, str])
     _stopped: bool = False
+    _inputs: tuple[str, ...] = ()
+    """Names of those that are rewritten."""
 
     def __post_init__(self) -> None:
+        if self.positions is not None:
+            self._inputs = REWRITTEN_INPUTS
+        elif self.hidden_cells is not None:
+            self._inputs = (_MASK,)
         self._waiting = set(self.watches)
         self._operations = {bindings.op_code(tap.operation): tap.operation for tap in self.watches}
 
@@ -112,7 +120,7 @@ class GraphPass:
         if self._stopped:
             return ask  # a later split: compute its first node, then stop there
         tensor = bindings.tensor_at(tensor_address)
-        if ask and self.positions is not None:
+        if ask and self._inputs:
             self._rewrite_inputs(tensor)
         tap = self._tap_of(tensor)
         if tap is None:
@@ -130,7 +138,7 @@ class GraphPass:
 
     def require_complete(self) -> None:
         """Raise `RedirectFailed` unless all inputs were rewritten and all watches have run."""
-        missing = set(REWRITTEN_INPUTS) - self.rewritten if self.positions is not None else set[str]()
+        missing = set(self._inputs) - self.rewritten
         if missing:
             raise RedirectFailed(f"the graph has no input {', '.join(sorted(missing))}")
         if self._waiting:
@@ -157,16 +165,18 @@ class GraphPass:
             if source.op != bindings.NO_OP:
                 continue
             match = _INPUT.search(source.name)
-            if match:
+            if match and match[1].decode() in self._inputs:
                 self._rewrite(match[1].decode(), address)
                 self._rewritten_addresses.add(address)
 
     def _rewrite(self, name: str, address: int) -> None:
         positions, source = self.positions, bindings.tensor_at(address)
-        assert positions is not None
         type_ = bindings.type_name(source.type)
         if name == _MASK:
             _expect(name, type_, _MASK_TYPE)
+        if positions is None:
+            self._hide_cells(address, source)
+        elif name == _MASK:
             self._rewrite_mask(address, source, positions)
         elif name == _ROPE_POSITIONS:
             _expect(name, type_, _POSITION_TYPE)
@@ -182,6 +192,11 @@ class GraphPass:
         if self.first_row:
             self.visible_cells = bindings.read_tensor(address, 0, row_bytes).view(np.float16) == 0
         bindings.write_tensor(address, _mask_rows(num_cells, positions), self.first_row * row_bytes)
+
+    def _hide_cells(self, address: int, mask: Tensor) -> None:
+        rows = bindings.read_tensor(address, 0, bindings.num_tensor_bytes(address)).view(np.float16)
+        rows.reshape(-1, mask.ne[0])[:, self.hidden_cells] = -np.inf
+        bindings.write_tensor(address, rows)
 
 
 def _mask_rows(num_cells: int, positions: IntArray) -> npt.NDArray[np.float16]:

@@ -92,6 +92,10 @@ SHORTLIST_FACTOR = 3
 layer 0's alone, which need no context, so measuring a part gives the same numbers for it at a part of the price."""
 
 
+SEEN_EVERY = 4
+"""See `unseen`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scores:
     """What is known per context token; arrays of shape (context tokens,)."""
@@ -176,6 +180,12 @@ def fitted(num_wanted: int, num_question_tokens: int, batch_tokens: int) -> int:
     left_over = (num_wanted + num_question_tokens) % batch_tokens
     is_worth_it = num_wanted + num_question_tokens > batch_tokens and left_over <= _MOST_LEFT_OUT * num_wanted
     return num_wanted - left_over if is_worth_it else num_wanted
+
+
+def unseen(num_tokens: int) -> IntArray:
+    """The tokens of a context that its question may do without while it is scored: all but every fourth."""
+    indices = np.arange(num_tokens, dtype=np.int32)
+    return indices[indices % SEEN_EVERY != 0]
 
 
 def best(ranks: FloatArray, candidates: BoolArray, num_wanted: int) -> IntArray:

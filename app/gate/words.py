@@ -28,7 +28,7 @@ def verdict_words(verdict: GateVerdict | None) -> str:
     telling, bar = verdict.telling, verdict.bar
     if verdict.ratio is None:
         too = ", and its kv_type changes exact answers, too" if verdict.spoils_exact else ""
-        return f"exact only{too} (KL {figure(telling.kl)} at {percent(telling.ratio)})"
+        return f"exact only{too} ({_quality_words(telling)} at {percent(telling.ratio)})"
     bar_words = f"bar {figure(bar.max_kl)}, {figure(bar.min_agreement)}"
     return f"blends at {percent(verdict.ratio)} ({_quality_words(telling)}; {bar_words})"
 

@@ -7,7 +7,15 @@ rate, resting, trouble.
 import time
 from collections.abc import Callable
 
-from app.assistant.events import AssistantEvent, ModelReady, Trouble, UpkeepTold, WatchingElsewhere, WatchingHere
+from app.assistant.events import (
+    AssistantEvent,
+    ModelLoading,
+    ModelReady,
+    Trouble,
+    UpkeepTold,
+    WatchingElsewhere,
+    WatchingHere,
+)
 from app.steeping_progress import SteepingProgress
 
 _RATE_SECONDS = 10.0
@@ -32,6 +40,8 @@ class Activity:
                 self._is_elsewhere = isinstance(event, WatchingElsewhere)
             case Trouble(is_lasting=True):
                 self._is_in_trouble = True
+            case ModelLoading():
+                self._measuring = None
             case ModelReady():
                 self._is_in_trouble = False
                 self._measuring = None

@@ -131,7 +131,7 @@ def test_where_no_ratio_was_good_enough_answers_are_exact_and_say_why(steeped: P
     (notice,) = answer["notices"]
     assert "--ratio 0.15 blends all the same, with KL .40, agreement .60." in notice
     assert answer["gate"] == {"verdict": "exact", "ratio": 0.5, "kl": 0.31, "agreement": 0.7, "overridden": False}
-    assert "Gate       exact only (KL .31 at 50 %)" in steeped.run("status").stdout
+    assert "Gate       exact only (KL .31, agreement .70 at 50 %)" in steeped.run("status").stdout
 
 
 def test_the_user_may_decide_otherwise_and_sees_what_it_costs(steeped: Program):
@@ -140,7 +140,7 @@ def test_the_user_may_decide_otherwise_and_sees_what_it_costs(steeped: Program):
     assert (answer["mode"], answer["notices"]) == ("blend", [])
     assert answer["gate"] == {"verdict": "exact", "ratio": 0.15, "kl": 0.4, "agreement": 0.6, "overridden": True}
     assert steeped.ask(QUESTION, "--mode", "blend")["gate"] == answer["gate"]
-    line = "Gate       exact only (KL .31 at 50 %); you set ratio = 0.15 (KL .40, agreement .60)"
+    line = "Gate       exact only (KL .31, agreement .70 at 50 %); you set ratio = 0.15 (KL .40, agreement .60)"
     assert line in steeped.run("status", STEEP_RATIO="0.15").stdout
     assert steeped.ask(QUESTION, "--ratio", "auto", STEEP_RATIO="0.15")["mode"] == "exact"
 

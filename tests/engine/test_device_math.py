@@ -35,8 +35,9 @@ def context(request: pytest.FixtureRequest) -> Iterator[Context]:
         yield context
 
 
-def attention_in_numpy(context: Context) -> npt.NDArray[np.float32]:
-    """Softmax over the cells before the question, in float64, from Q and K as the graph has them."""
+def attention_in_numpy(context: Context, kept: dict[int, bindings.ByteArray]) -> npt.NDArray[np.float32]:
+    """Softmax over the cells before the question, in float64, from Q as the graph has it, and K as it was when `kept`
+    was filled."""
     total = np.zeros(NUM_TOKENS)
 
     def add(node: bindings.Tensor) -> None:
@@ -49,7 +50,7 @@ def attention_in_numpy(context: Context) -> npt.NDArray[np.float32]:
         )
         cache = bindings.tensor_at(keys.view_src)
         row_bytes = bindings.row_bytes(cache.type, cache.ne[0])
-        raw = bindings.read_tensor(keys.view_src, 0, NUM_TOKENS * row_bytes)
+        raw = kept.setdefault(keys.view_src, bindings.read_tensor(keys.view_src, 0, NUM_TOKENS * row_bytes))
         rows = row_values(raw, bindings.type_name(cache.type))
         by_head = rows.reshape(NUM_TOKENS, keys.ne[2], head_dim).transpose(1, 0, 2)
         scale = np.frombuffer(bytes(node.op_params)[:4], np.float32)[0]
@@ -72,13 +73,26 @@ def test_attention_is_what_numpy_finds(context: Context) -> None:
     num_rows = len(LAYERS) * num_heads(context) * NUM_QUESTION_TOKENS
     assert measured.sum() == pytest.approx(num_rows, rel=1e-3)
     # Over quantised keys a device quantises the queries too, as flash attention does there.
-    assert np.abs(measured - attention_in_numpy(context)).sum() < 0.03 * num_rows
+    assert np.abs(measured - attention_in_numpy(context, {})).sum() < 0.03 * num_rows
 
 
 def test_a_question_of_several_batches_is_measured_whole(context: Context) -> None:
     question = QUESTION * 12
     whole = scoring.question_attention(context, question, NUM_TOKENS, LAYERS)
     assert whole.sum() == pytest.approx(len(LAYERS) * num_heads(context) * len(question), rel=1e-3)
+
+
+def test_queries_are_those_of_a_question_that_sees_less_and_all_keys_are_measured(context: Context) -> None:
+    unseen = np.array([i for i in range(NUM_TOKENS - 1) if i % 4], np.int32)
+    measured = scoring.question_attention(context, QUESTION, NUM_TOKENS, LAYERS, unseen)
+    keys = dict[int, bindings.ByteArray]()
+    seeing_all = attention_in_numpy(context, keys)
+    for cell in unseen.tolist():  # llama.cpp puts the question there
+        context.forget(Context.SEQUENCE, cell, cell + 1)
+    expected = attention_in_numpy(context, keys)
+    num_rows = len(LAYERS) * num_heads(context) * NUM_QUESTION_TOKENS
+    assert np.abs(measured - expected).sum() < 0.03 * num_rows
+    assert np.abs(measured - expected).sum() < 0.5 * np.abs(seeing_all - expected).sum()
 
 
 def test_deviation_is_the_distance_of_the_rows(context: Context) -> None:

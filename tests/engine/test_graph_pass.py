@@ -18,7 +18,7 @@ POSITIONS = np.array([5, 9], np.int32)
 def written(monkeypatch: pytest.MonkeyPatch) -> dict[int, Any]:
     """What was written, by address: the tensors here have no memory behind them."""
     log: dict[int, Any] = {}
-    monkeypatch.setattr(bindings, "write_tensor", lambda address, values, offset: log.__setitem__(address, values))
+    monkeypatch.setattr(bindings, "write_tensor", lambda address, values, offset=0: log.__setitem__(address, values))
     return log
 
 
@@ -72,6 +72,24 @@ def test_an_input_of_another_type_than_known_is_refused(written: dict[int, Any])
     with pytest.raises(RedirectFailed, match="inp_pos has type f32"):
         visit(GraphPass(POSITIONS), node_over(leaf(b"inp_pos", "f32")))
     assert not written
+
+
+def test_cells_are_hidden_in_the_mask_and_nothing_else_is_touched(
+    written: dict[int, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mask, positions = leaf(b"attn_inp_kq_mask", "f16"), leaf(b"inp_pos", "i32")
+    mask.ne[0] = 4
+    before = np.array([[0, 0, 0, -np.inf], [0, 0, 0, 0]], np.float16)
+    monkeypatch.setattr(bindings, "num_tensor_bytes", lambda _address: before.nbytes)
+    monkeypatch.setattr(bindings, "read_tensor", lambda *_: before.copy().reshape(-1).view(np.uint8))
+    graph_pass = GraphPass(hidden_cells=np.array([0, 2], np.int32))
+    with pytest.raises(RedirectFailed, match="no input attn_inp_kq_mask"):
+        graph_pass.require_complete()
+    visit(graph_pass, node_over(positions, mask))
+    graph_pass.require_complete()
+    assert written.keys() == {ctypes.addressof(mask)}
+    seen = written[ctypes.addressof(mask)].reshape(2, 4) == 0
+    assert seen.tolist() == [[False, True, False, False], [False, True, False, True]]
 
 
 def test_inputs_that_never_came_are_named() -> None:

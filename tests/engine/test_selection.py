@@ -48,6 +48,11 @@ def test_the_shortlist_holds_the_best_by_attention_or_everyone_without_it() -> N
     assert selection.shortlist(Scores(OFFSETS), ALL, 1).tolist() == [0, 1, 2, 3, 4, 5]
 
 
+def test_a_question_sees_every_fourth_token_while_it_is_scored() -> None:
+    assert selection.unseen(10).tolist() == [1, 2, 3, 5, 6, 7, 9]
+    assert not len(selection.unseen(1))
+
+
 def test_scored_layers_are_every_second_from_the_half_up() -> None:
     assert selection.scored_layers(24) == (12, 14, 16, 18, 20, 22)
     assert selection.scored_layers(1) == (0,)

@@ -15,9 +15,12 @@ def test_figures_are_short():
 
 def test_a_verdict_tells_its_figures_and_the_bar():
     assert verdict_words(BLENDS) == "blends at 20 % (KL .08, agreement .93; bar .10, .90)"
-    assert verdict_words(EXACT_ONLY) == "exact only (KL .31 at 50 %)"
-    assert verdict_words(SPOILS) == "exact only, and its kv_type changes exact answers, too (KL .40 at 100 %)"
-    assert verdict_words(ROUNDS) == "exact only (KL .31 at 50 %)"
+    assert verdict_words(EXACT_ONLY) == "exact only (KL .31, agreement .70 at 50 %)"
+    assert (
+        verdict_words(SPOILS)
+        == "exact only, and its kv_type changes exact answers, too (KL .40, agreement .65 at 100 %)"
+    )
+    assert verdict_words(ROUNDS) == "exact only (KL .31, agreement .70 at 50 %)"
     assert verdict_words(None) == "not measured; steep doctor --model"
 
 
@@ -27,7 +30,10 @@ def test_an_override_tells_what_it_costs_if_that_is_known():
     assert override_words(Settings(ratio=0.4), BLENDS) == "you set ratio = 0.4 (not measured)"
     assert override_words(Settings(ratio=0.4), None) == "you set ratio = 0.4 (not measured)"
     assert override_words(Settings(mode="exact", ratio=0.4), BLENDS) == "you set mode = exact"
-    assert standing_words(Settings(mode="blend"), EXACT_ONLY) == "exact only (KL .31 at 50 %); you set mode = blend"
+    assert (
+        standing_words(Settings(mode="blend"), EXACT_ONLY)
+        == "exact only (KL .31, agreement .70 at 50 %); you set mode = blend"
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.assistant.events import ModelReady, Trouble, UpkeepTold, WatchingElsewhere, WatchingHere
+from app.assistant.events import ModelLoading, ModelReady, Trouble, UpkeepTold, WatchingElsewhere, WatchingHere
 from app.gate.events import GateMeasured, GateTrouble, GateUnderWay
 from app.indexer import FileSeen
 from app.search.dense import Embedded
@@ -101,7 +101,8 @@ def test_a_model_that_could_not_be_measured_is_trouble(activity: Activity):
     assert note(activity, GateUnderWay(1, 2), GateTrouble("it refused")) == "! trouble"
 
 
-def test_another_model_is_not_the_one_that_was_being_measured(activity: Activity):
+@pytest.mark.parametrize("other", [ModelLoading("m"), ModelReady("m", PATH, ("f",), 1, True, "", 1.0)])
+def test_another_model_is_not_the_one_that_was_being_measured(activity: Activity, other: ModelLoading | ModelReady):
     note(activity, GateUnderWay(1, 2))
-    activity.note(ModelReady("m", PATH, ("f",), 1, True, "", 1.0))
+    activity.note(other)
     assert str(activity) == ""

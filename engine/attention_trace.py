@@ -34,13 +34,18 @@ class QueryRecorder:
 
 
 def question_queries(
-    context: Context, question: Sequence[int], first_position: int, layers: Sequence[int]
+    context: Context,
+    question: Sequence[int],
+    first_position: int,
+    layers: Sequence[int],
+    unseen: IntArray | None = None,
 ) -> dict[int, FloatArray]:
-    """The question's queries over what stands before it, computed for this alone; the cache is as before."""
+    """The question's queries over what stands before it but for `unseen` cells, computed for this alone; the cache is
+    as before."""
     recorder, step = QueryRecorder(layers), context.options.batch_tokens
     for start in range(0, len(question), step):
         piece = question[start : start + step]
-        graph_pass = GraphPass(watches=recorder.watches(slice(0, len(piece))))
+        graph_pass = GraphPass(watches=recorder.watches(slice(0, len(piece))), hidden_cells=unseen)
         context.decode([TokenRun(piece, first_position + start, Context.SEQUENCE)], graph_pass)
         graph_pass.require_complete()
     context.forget(Context.SEQUENCE, first_position)

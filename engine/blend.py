@@ -253,7 +253,7 @@ class Blend:
         attention = deviation = None
         if needs.needs_attention:
             self._report.attention = scoring.question_attention(
-                self._context, question, self._end, self._layers, self._positions(selection.unseen(len(tokens)))
+                self._context, question, self._end, self._layers, self._positions(selection.unseen_tokens(len(tokens)))
             )
             attention = self._report.attention[self._first :]
         if needs.needs_deviation:

@@ -107,13 +107,13 @@ def question_attention(
 ) -> FloatArray:
     """The question's attention on each of the cells before it, computed for this alone: (cells,) float32.
 
-    `unseen`: cells that the question does not see while its queries are computed, for the sake of speed; how much it
+    `unseen`: cells that the question does not see while its queries are computed, where that is sooner; how much it
     attends to them is measured all the same.
     """
     meter, step = AttentionMeter(context, first_position, layers), context.options.batch_tokens
     for start in range(0, len(question), step):
         piece = question[start : start + step]
-        hidden = unseen if _pays_per_cell(context, len(piece)) else None
+        hidden = unseen if pays_per_cell(context, len(piece)) else None
         graph_pass = GraphPass(watches=meter.watches(0, len(piece)), stop=True, hidden_cells=hidden)
         context.decode([TokenRun(piece, first_position + start, Context.SEQUENCE)], graph_pass)
         graph_pass.require_complete()
@@ -121,7 +121,7 @@ def question_attention(
     return meter.attention()
 
 
-def _pays_per_cell(context: Context, num_tokens: int) -> bool:
+def pays_per_cell(context: Context, num_tokens: int) -> bool:
     """Whether attention costs less for cells that are hidden."""
     return not context.model.on_gpu and num_tokens < _TILE_TOKENS
 

@@ -93,7 +93,7 @@ layer 0's alone, which need no context, so measuring a part gives the same numbe
 
 
 SEEN_EVERY = 4
-"""See `unseen`."""
+"""See `unseen_tokens`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +182,10 @@ def fitted(num_wanted: int, num_question_tokens: int, batch_tokens: int) -> int:
     return num_wanted - left_over if is_worth_it else num_wanted
 
 
-def unseen(num_tokens: int) -> IntArray:
-    """The tokens of a context that its question may do without while it is scored: all but every fourth."""
+def unseen_tokens(num_tokens: int, seen_every: int = SEEN_EVERY) -> IntArray:
+    """The tokens of a context that its question does without while it is scored: all but every so many-th."""
     indices = np.arange(num_tokens, dtype=np.int32)
-    return indices[indices % SEEN_EVERY != 0]
+    return indices[indices % seen_every != 0]
 
 
 def best(ranks: FloatArray, candidates: BoolArray, num_wanted: int) -> IntArray:

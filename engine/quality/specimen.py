@@ -29,6 +29,7 @@ from engine.cache_rows import CacheRows, Rows, rows_of_state
 from engine.kv_layout import Buffer, KvLayout
 from engine.model import Context
 from engine.redirect import GraphPass, Tap, Watch
+from engine.selection import unseen_tokens
 from engine.vocabulary import Vocabulary
 
 BoolArray = npt.NDArray[np.bool_]
@@ -84,9 +85,10 @@ class Laid:
     blob: bytearray
     stale: Rows
     """Rows from position 0 on, views into the blob."""
-    queries: dict[int, FloatArray]
-    attention: dict[int, FloatArray] = field(default_factory=dict[int, FloatArray])
-    """By layer: (question tokens, context tokens), summed over heads."""
+    queries: dict[int, dict[int, FloatArray]]
+    """Of the question, by layer, where it sees every so many-th token; 1: all of them."""
+    attention: dict[tuple[int, int], FloatArray] = field(default_factory=dict[tuple[int, int], FloatArray])
+    """By the same, and by layer: (question tokens, context tokens), summed over heads."""
     shallow: Rows | None = None
     """Exact rows of layers 0 and 1."""
     draft: dict[int, FloatArray] | None = None
@@ -190,7 +192,7 @@ class Specimen:
         self.context.clear()
         kv_state.load(self.context, blob, self.context.SEQUENCE)
         queries = self._question_queries(end, range(self.num_layers))
-        return replace(laid[0], blob=blob, stale=stale, queries=queries, attention={}, shallow=None, draft=None)
+        return replace(laid[0], blob=blob, stale=stale, queries={1: queries}, attention={}, shallow=None, draft=None)
 
     def _merged(self, order: tuple[int, ...], kind: StateKind) -> Laid:
         context, chunks = self.context, [self.case.chunks[i] for i in order]
@@ -217,11 +219,13 @@ class Specimen:
             candidates=(chunk_of > 0) | kind.even_first,
             blob=blob,
             stale=rows_of_state(blob, self.layout, end),
-            queries=queries,
+            queries={1: queries},
         )
 
-    def _question_queries(self, end: int, layers: Sequence[int]) -> dict[int, FloatArray]:
-        return attention_trace.question_queries(self.context, self.case.question, end, layers)
+    def _question_queries(
+        self, end: int, layers: Sequence[int], unseen: IntArray | None = None
+    ) -> dict[int, FloatArray]:
+        return attention_trace.question_queries(self.context, self.case.question, end, layers, unseen)
 
     def _reload(self) -> None:
         self.context.clear()
@@ -259,15 +263,22 @@ class Specimen:
     # --- measuring
 
     def attention(
-        self, layers: Sequence[int], *, last_tokens: int | None = None, highest: bool = False, num_drafted: int = 0
+        self,
+        layers: Sequence[int],
+        *,
+        last_tokens: int | None = None,
+        highest: bool = False,
+        num_drafted: int = 0,
+        seen_every: int = 1,
     ) -> FloatArray:
         """The question's attention on each token over the stale context, over heads and layers: (tokens,).
 
         `last_tokens`: only the last tokens of the question count; `highest`: the maximum over its tokens, not the sum;
-        `num_drafted`: so many tokens of an answer drafted over the stale context count as the question's last.
+        `num_drafted`: so many tokens of an answer drafted over the stale context count as the question's last;
+        `seen_every`: the question is computed seeing only every so many-th token.
         """
         self._charge_scoring(layers)
-        by_layer = [self._stale_attention(layer) for layer in layers]
+        by_layer = [self._stale_attention(layer, seen_every) for layer in layers]
         if num_drafted:
             self._charge_draft(num_drafted)
             drafted = self._drafted_attention(layers)
@@ -311,11 +322,20 @@ class Specimen:
         stale = (self.laid.stale.k if of_keys else self.laid.stale.v)[layer][positions]
         return np.square(self.rows.values(exact) - self.rows.values(stale)).sum(axis=1)
 
-    def _stale_attention(self, layer: int) -> FloatArray:
-        laid = self.laid
-        if layer not in laid.attention:
-            laid.attention[layer] = self._attention(laid.queries[layer], self.rows.values(laid.stale.k[layer]))
-        return laid.attention[layer]
+    def _stale_attention(self, layer: int, seen_every: int) -> FloatArray:
+        laid, key = self.laid, (seen_every, layer)
+        if key not in laid.attention:
+            queries = self._stale_queries(seen_every)[layer]
+            laid.attention[key] = self._attention(queries, self.rows.values(laid.stale.k[layer]))
+        return laid.attention[key]
+
+    def _stale_queries(self, seen_every: int) -> dict[int, FloatArray]:
+        queries = self.laid.queries
+        if seen_every not in queries:
+            assert not self.recomputed.any(), "the question's queries are computed before any recompute"
+            unseen = unseen_tokens(self.num_tokens, seen_every) + np.int32(self.first)
+            queries[seen_every] = self._question_queries(self.end, range(self.num_layers), unseen)
+        return queries[seen_every]
 
     def _drafted_attention(self, layers: Sequence[int]) -> list[FloatArray]:
         if self.laid.draft is None:

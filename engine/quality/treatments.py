@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine import scoring
 from engine.bindings import FloatArray, IntArray, llama
 from engine.errors import RedirectFailed
 from engine.quality.specimen import PLAIN, BoolArray, Specimen, StateKind, Treat
 from engine.rotation import Rotation, rotation_of
-from engine.selection import best, middle_layers, scored_layers
+from engine.selection import SEEN_EVERY, best, middle_layers, scored_layers
 
 _FILLER_TOKENS = 256
 """Tokens of other text that chunks are encoded behind, unless said."""
@@ -211,6 +212,14 @@ def attention_only(
     specimen.recompute(take_best(specimen, attention))
 
 
+def ours(specimen: Specimen, seen_every: int | None = None) -> None:
+    """What the program does, scoring included; `seen_every`: of the context's tokens, not what it takes here."""
+    if seen_every is None:
+        seen_every = SEEN_EVERY if scoring.pays_per_cell(specimen.context, len(specimen.case.question)) else 1
+    attention = specimen.attention(scored_layers(specimen.num_layers), seen_every=seen_every)
+    specimen.recompute(take_best(specimen, attention))
+
+
 def front_first(specimen: Specimen, num: int) -> None:
     """The first tokens of the context in any case, which see nothing stale and so come out exact; then by question
     attention."""
@@ -391,7 +400,7 @@ def offset(specimen: Specimen, *, shrink: float = 0.5, keys: bool = True) -> Non
     recomputed tokens, per layer, is added to its stale ones, V and un-rotated K, shrunk."""
     weighed(specimen)
     laid, rows = specimen.laid, specimen.rows
-    head_dim, now = laid.queries[0].shape[2], specimen.rows.read(specimen.end)
+    head_dim, now = laid.queries[1][0].shape[2], specimen.rows.read(specimen.end)
     rotation = _rotation(specimen, head_dim) if keys else None
     for chunk in np.unique(laid.chunk_of[specimen.recomputed]):
         members = laid.chunk_of == chunk
@@ -556,7 +565,11 @@ RATED: Mapping[str, Treat] = {
     "cacheblend-k": partial(cacheblend, of_keys=True),
     "prophet": prophet,
     # what the program does
-    DEFAULT: over_states(partial(attention_only, layers=scored_layers), filled(OUR_FILLER_TOKENS)),
+    DEFAULT: over_states(ours, filled(OUR_FILLER_TOKENS)),
+    **{
+        f"ours-seeing-{num}": over_states(partial(ours, seen_every=num), filled(OUR_FILLER_TOKENS))
+        for num in (1, 2, 4, 8)
+    },
     # attention × √deviation
     "attention-deviation": _weighed(),
     "deviation-all-layers": _weighed(layers=all_layers),

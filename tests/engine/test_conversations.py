@@ -1,6 +1,6 @@
 """Conversations over the tiny model: the cache holds what the transcript says, whatever happens to it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from engine import bindings, kv_layout, redirect
+from engine import bindings, kv_layout, redirect, scoring, selection
 from engine import session as session_module
 from engine.architecture import Blendability
-from engine.bindings import llama
+from engine.bindings import IntArray, llama
 from engine.errors import Cancelled, DecodeFailed, PromptTooLong, StateInvalid
 from engine.model import Context, ContextOptions
 from engine.requests import (
@@ -934,3 +934,28 @@ def stop_after(talk: Talk, num_tokens: int) -> None:
         return done
 
     talk.converse = converse  # type: ignore[method-assign]
+
+
+# --- what a question sees while it is scored
+
+
+def test_a_question_that_is_scored_does_without_some_of_the_new_tokens_and_sees_all_that_was_before(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+):
+    talk.ask(1, 2)
+    seen = list[tuple[int, IntArray]]()
+    measured = scoring.question_attention
+
+    def noted(
+        context: Context, question: Sequence[int], end: int, layers: Sequence[int], unseen: IntArray | None = None
+    ) -> object:
+        assert unseen is not None
+        seen.append((end, unseen))
+        return measured(context, question, end, layers, unseen)
+
+    monkeypatch.setattr(scoring, "question_attention", noted)
+    request = talk.request(3, 4, mode=Mode.BLEND, ratio=0.2)
+    talk.converse(request)
+    ((end, unseen),) = seen
+    num_new = sum(len(chunk.token_ids) for chunk in request.ask.chunks)
+    assert (unseen - (end - num_new)).tolist() == selection.unseen_tokens(num_new).tolist()

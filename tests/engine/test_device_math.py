@@ -95,6 +95,13 @@ def test_queries_are_those_of_a_question_that_sees_less_and_all_keys_are_measure
     assert np.abs(measured - expected).sum() < 0.5 * np.abs(seeing_all - expected).sum()
 
 
+def test_hiding_pays_where_few_tokens_are_computed_on_a_cpu(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(context.model, "on_gpu", False)
+    assert [scoring.pays_per_cell(context, num) for num in (1, 63, 64)] == [True, True, False]
+    monkeypatch.setattr(context.model, "on_gpu", True)
+    assert not scoring.pays_per_cell(context, 1)
+
+
 def test_deviation_is_the_distance_of_the_rows(context: Context) -> None:
     """Rows that another text has left, against those that take their place."""
     row_bytes = kv_state.learn_layout(context).v_rows[1].row_bytes

@@ -1,6 +1,6 @@
 """What a treated context is compared with, and that its work is counted; on a model with random weights."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from engine.prompt import PromptFrame, frame_of
 from engine.quality.comparison import Comparison, Measurement, Order, Trial, case_of, cells_for, trials, word_f1
 from engine.quality.specimen import Case, Specimen, StateKind
 from engine.quality.treatments import FIXED, RATED, TREATMENTS, pooled
-from engine.selection import scored_layers
+from engine.selection import SEEN_EVERY, scored_layers, unseen_tokens
 from engine.vocabulary import Vocabulary
 from tests.tiny_model import Turning, write_tiny_model
 
@@ -150,6 +150,36 @@ def test_attention_is_what_scoring_measures(specimen: Specimen, context: Context
     layers = scored_layers(specimen.num_layers)
     measured = scoring.question_attention(context, specimen.case.question, specimen.end, layers)
     np.testing.assert_allclose(specimen.attention(layers), measured[specimen.first :], rtol=2e-3, atol=1e-5)
+
+
+def test_attention_of_a_question_that_sees_less_is_what_scoring_measures(
+    specimen: Specimen, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "pays_per_cell", lambda _context, _num_tokens: True)
+    question, layers = specimen.case.question, scored_layers(specimen.num_layers)
+    seeing_all = specimen.attention(layers)
+    expected = specimen.attention(layers, seen_every=SEEN_EVERY)
+    unseen = unseen_tokens(specimen.num_tokens) + np.int32(specimen.first)
+    measured = scoring.question_attention(context, question, specimen.end, layers, unseen)[specimen.first :]
+    assert measured == pytest.approx(expected, rel=1e-2, abs=1e-4)
+    assert np.abs(expected - seeing_all).sum() > 0.01 * seeing_all.sum()
+
+
+def test_ours_scores_as_the_program_does_on_this_device(
+    comparison: Comparison, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = list[int]()
+    attention = Specimen.attention
+
+    def noted(specimen: Specimen, layers: Sequence[int], **how: int) -> object:
+        seen.append(how["seen_every"])
+        return attention(specimen, layers, **how)
+
+    monkeypatch.setattr(Specimen, "attention", noted)
+    for pays in (True, False):
+        monkeypatch.setattr(scoring, "pays_per_cell", lambda _context, _num_tokens, pays=pays: pays)
+        measure(comparison, case, Trial("ours", 0.2))
+    assert seen == [SEEN_EVERY, 1]
 
 
 def test_deviation_is_what_scoring_measures(specimen: Specimen, context: Context) -> None:

@@ -49,8 +49,8 @@ def test_the_shortlist_holds_the_best_by_attention_or_everyone_without_it() -> N
 
 
 def test_a_question_sees_every_fourth_token_while_it_is_scored() -> None:
-    assert selection.unseen(10).tolist() == [1, 2, 3, 5, 6, 7, 9]
-    assert not len(selection.unseen(1))
+    assert selection.unseen_tokens(10).tolist() == [1, 2, 3, 5, 6, 7, 9]
+    assert not len(selection.unseen_tokens(1))
 
 
 def test_scored_layers_are_every_second_from_the_half_up() -> None:

@@ -158,9 +158,9 @@ class Gate:
         """`is_quantised`: the rows of blends are."""
         self._frame, self._request = frame, request
         self._give_way, self._emit = give_way, emit
-        self._answers_itself = is_quantised and request.ratios[-1] < 1
-        """All tokens are to be recomputed if nothing less will do."""
-        ratios = (*request.ratios, 1.0) if self._answers_itself else request.ratios
+        self._measures_rows = is_quantised and request.ratios[-1] < 1
+        """Whether all tokens are recomputed at last, if nothing less will do."""
+        ratios = (*request.ratios, 1.0) if self._measures_rows else request.ratios
         states = {state for case in cases for state in self._states_of(case)}
         self._num_done, self._num_left = 0, _num_tokens([token_ids for _, token_ids in states])
         self._num_left += sum(case.num_tokens for case in cases)
@@ -191,7 +191,7 @@ class Gate:
                 self._steep(case, shelf, steeping)
             tried: list[BlendQuality] = []
             best = next((ratio for ratio in self._request.ratios if self._reaches(ratio, tried)), None)
-            if best is None and self._answers_itself:
+            if best is None and self._measures_rows:
                 tried.append(self._quality_at(1.0))
         self._emit(GateProgress(self._num_done, self._num_done))
         return GateDone(best, tuple(tried), len(self._cases), _ms_since(self._started))

@@ -323,14 +323,13 @@ class Session(Owner):
         assert layout is not None, f"{self._means.why_exact}: it needs no gate"
         cases = cases_of(frame, request, self.model.num_trained_positions)
         num_cells, kv_type = cells_for(cases, frame, self._batch_tokens_behind), self.context.options.kv_type
-        gate = Gate(frame, cases, request, give_way, emit, is_quantised=kv_type in QUANTISED)
-        with ExitStack() as stack:
-            if kv_type in QUANTISED:
-                with self._context_for_measuring(num_cells, "f16") as unrounded:
-                    gate.answer_exactly(unrounded)
-                context = stack.enter_context(self._context_for_measuring(num_cells, kv_type))
-            else:
-                context = stack.enter_context(self._context_for_measuring(num_cells, kv_type))
+        is_quantised = kv_type in QUANTISED
+        gate = Gate(frame, cases, request, give_way, emit, is_quantised=is_quantised)
+        if is_quantised:
+            with self._context_for_measuring(num_cells, "f16") as context:
+                gate.answer_exactly(context)
+        with self._context_for_measuring(num_cells, kv_type) as context:
+            if not is_quantised:
                 gate.answer_exactly(context)
             return gate.measure(context, layout, self._steeping_on(context, give_way))
 

@@ -175,12 +175,17 @@ def test_exact_answers_are_those_of_rows_that_are_not_quantised(wide_model: Path
     assert q4_0 > 10 * q8_0
 
 
-@pytest.mark.parametrize(("kv_type", "tried"), [("f16", [0.1, 0.5]), ("q4_0", [0.1, 0.5, 1.0])])
-def test_where_no_ratio_will_do_it_tells_what_the_rows_alone_cost(wide_model: Path, kv_type: str, tried: list[float]):
+@pytest.mark.parametrize(
+    ("kv_type", "ratios", "tried"),
+    [("f16", (0.1, 0.5), (0.1, 0.5)), ("q4_0", (0.1, 0.5), (0.1, 0.5, 1.0)), ("q4_0", (0.1, 1.0), (0.1, 1.0))],
+)
+def test_where_no_ratio_will_do_it_tells_what_the_rows_alone_cost(
+    wide_model: Path, kv_type: str, ratios: tuple[float, ...], tried: tuple[float, ...]
+):
     with runtime_with(kv_type, wide_model) as runtime:
-        done, _ = measured(runtime, GateRequest(QUESTIONS, ratios=(0.1, 0.5), bar=NOTHING))
+        done, _ = measured(runtime, GateRequest(QUESTIONS, ratios=ratios, bar=NOTHING))
     assert done.ratio is None
-    assert [quality.ratio for quality in done.tried] == tried
+    assert tuple(quality.ratio for quality in done.tried) == tried
 
 
 def test_recomputing_everything_is_not_blending(wide_model: Path):

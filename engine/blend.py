@@ -292,7 +292,7 @@ class Blend:
             self._note_attention(self._end)
         meter = self._report.meter
         pieces = redirect.slices(chosen, len(question), self._context.options.batch_tokens)
-        for i, piece in enumerate(pieces):
+        for i, piece in enumerate(map(redirect.late_first, pieces)):
             last = bool(question) and i == len(pieces) - 1
             if not len(piece) and not last:
                 continue

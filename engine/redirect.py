@@ -88,7 +88,7 @@ class Watch:
 class GraphPass:
     """One decode's `GraphVisitor`: rewrite inputs for `len(positions)` tokens from `first_row` on, call watches, stop.
 
-    `positions` are the true positions of the redirected tokens, ascending; position *i* sits in cell *i*. `first_row`
+    `positions` are the true positions of the redirected tokens; position *i* sits in cell *i*. `first_row`
     tokens of the main sequence stand before them in the batch. With `stop` the graph ends once every watch has run.
     `hidden_cells`, in place of `positions`: what no token of the batch is to see.
     """
@@ -222,15 +222,15 @@ def redirected_decode(
     *,
     stop: bool = False,
 ) -> GraphPass:
-    """Recompute `token_ids` in the cells of `positions` (ascending), with runs of the main sequence behind them.
+    """Recompute `token_ids` in the cells of `positions`, with runs of the main sequence behind them.
 
     All of it is one batch, so it must fit `batch_tokens`; `slices` cuts a longer set. In the batch the runs of the main
     sequence come first: they get the next cells, and the scratch cells behind them are free again afterwards, so that
-    position *i* stays in cell *i*. With `stop` the graph ends after the last watch, and whatever `behind` would yield
-    is not computed.
+    position *i* stays in cell *i*. The order of the positions changes nothing but the time it takes (`late_first`).
+    With `stop` the graph ends after the last watch, and whatever `behind` would yield is not computed.
     """
     assert len(token_ids) == len(positions)
-    assert np.all(np.diff(positions) > 0), "redirected positions must ascend"
+    assert len(np.unique(positions)) == len(positions), "a cell is written once"
     num_behind = sum(len(run.token_ids) for run in behind)
     graph_pass = GraphPass(positions if len(positions) else None, watches or {}, stop, first_row=num_behind)
     scratch = [TokenRun(token_ids, 0, Context.SCRATCH)] if len(token_ids) else []
@@ -257,6 +257,16 @@ def slices(positions: IntArray, num_behind: int, batch_tokens: int) -> list[IntA
     last = max(batch_tokens - num_behind, 0)
     head, tail = positions[: len(positions) - last], positions[len(positions) - last :]
     return [head[start : start + batch_tokens] for start in range(0, len(head), batch_tokens)] + [tail]
+
+
+def late_first(positions: IntArray) -> IntArray:
+    """Ascending positions the other way round, for a batch with the question, which comes first and sees all cells.
+
+    Neighbours in a batch attend together, in tiles of 64 tokens on a CPU, to the cells that any of them sees: so those
+    beside the question should see much, too. Measured: 307 tokens of 3,072 and a question of 29, 0.5B, two cores, 2.70
+    s in place of 2.85.
+    """
+    return positions[::-1]
 
 
 def source_bytes(node: Tensor, index: int) -> npt.NDArray[Any]:

@@ -67,6 +67,14 @@ Over filled states:
   steeping.
 * Attention × √(how far the filled rows are from the plain ones), measured when the chunk was steeped: .088 / .897, but
   at 5 % .230 / .831 [+.016, +.079].
+* What the question sees while it is scored (0.5B, four passages, 10 %, up to 35 questions, on a CPU, where that pass
+  takes as long as there are cells to see; all of it .105 / .912): every 4th token .107 / .902 [−.010, +.016], in half
+  the time, which pays for recomputing another 1 % of the context, worth .01; every 2nd .111 / .894 [−.003, +.017],
+  every 8th (11 questions) +.018 [−.002, +.046], one block of 64 in four (7) +.013, the first quarter of each chunk (11)
+  +.026, nothing (8) +.067 [+.013, +.165].
+* Half of the tokens, the least attended ones, hidden from question and answer: .36 in place of .08 (8 questions, as
+  above) [+.011, +.792], and .41 where what is hidden is chosen before anything was seen. Over plain states it cost
+  nothing that could be measured, next to what else was wrong.
 * From two thirds of the layers up .100; by the last 8 tokens of the question .131, by the maximum over its tokens .098,
   times the length of the V rows .104.
 * q8_0 rows against a full prefill with f16 ones: .086 / .900 and .190 / .844, as f16's, at half the bytes. On a CPU a

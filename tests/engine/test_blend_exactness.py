@@ -86,6 +86,8 @@ class Prompt:
         return self.recompute(np.arange(len(self.preamble), self.end, dtype=np.int32))
 
     def recompute(self, positions: npt.NDArray[np.int32]) -> Logits:
+        """In the order in which a blend does it, with the question."""
+        positions = redirect.late_first(positions)
         token_ids = [self.tokens[p - len(self.preamble)] for p in positions]
         question = TokenRun(self.question, self.end, Context.SEQUENCE, want_logits=True)
         redirect.redirected_decode(self.context, token_ids, positions, [question])
@@ -165,6 +167,7 @@ def test_recomputing_all_in_slices_is_as_good_as_at_once(
     prompt.poison()
     positions = np.arange(len(prompt.preamble), prompt.end, dtype=np.int32)
     for piece in np.array_split(positions[:-20], 3):
+        piece = redirect.late_first(piece)
         tokens = [prompt.tokens[p - len(prompt.preamble)] for p in piece]
         redirect.redirected_decode(prompt.context, tokens, piece)
     answer, logits = reference

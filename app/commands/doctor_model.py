@@ -60,7 +60,7 @@ def _print(engine: Engine, settings: Settings, verdict: GateVerdict, done: "Gate
     terminal.data(f"{'ratio':>7}{'KL':>7}{'agreement':>12}{'questions':>12}  reached")
     for each in verdict.tried:
         asked, reached = f"{each.num_questions} of {done.num_questions}", "yes" if each.reaches(verdict.bar) else "no"
-        figures = f"{percent(each.ratio):>7}{figure(each.kl):>7}{figure(each.agreement):>12}"
+        figures = f"{percent(each.ratio):>7}{figure(each.kl, 3):>7}{figure(each.agreement, 3):>12}"
         terminal.data(f"{figures}{asked:>12}  {reached}")
     terminal.data("")
     terminal.data(f"{engine.ready.model_name} {verdict_words(verdict)}, measured in {duration(done.total_ms)}.")

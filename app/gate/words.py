@@ -11,9 +11,9 @@ EXACT_ONLY = "exact only: the model cannot be blended"
 UNMEASURED = f"not measured; {HOW_TO_MEASURE}"
 
 
-def figure(value: float) -> str:
-    """`.08`, `1.00`: two decimals are as much as eight questions tell."""
-    return f"{value:.2f}".removeprefix("0")
+def figure(value: float, num_decimals: int = 2) -> str:
+    """`.08`, `1.00`: two decimals are as much as eight questions tell; beside a bar, three say on which side it is."""
+    return f"{value:.{num_decimals}f}".removeprefix("0")
 
 
 def percent(ratio: float) -> str:

@@ -10,6 +10,7 @@ from tests.app.gate.test_course import BLENDS, EXACT_ONLY, ROUNDS, SPOILS
 
 def test_figures_are_short():
     assert [figure(value) for value in (0.0, 0.084, 0.999, 1.0, 12.3)] == [".00", ".08", "1.00", "1.00", "12.30"]
+    assert figure(0.8984, 3) == ".898"
     assert [percent(ratio) for ratio in (0.05, 0.15, 0.125, 1.0)] == ["5 %", "15 %", "12.5 %", "100 %"]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from engine import bindings, redirect
 from engine.bindings import FloatArray, IntArray, Tensor, TokenRun
 from engine.model import Context
-from engine.redirect import GraphPass, Tap, Watch
+from engine.redirect import GraphPass, Tap, Watch, hiding
 
 
 class QueryRecorder:
@@ -45,7 +45,7 @@ def question_queries(
     recorder, step = QueryRecorder(layers), context.options.batch_tokens
     for start in range(0, len(question), step):
         piece = question[start : start + step]
-        graph_pass = GraphPass(watches=recorder.watches(slice(0, len(piece))), hidden_cells=unseen)
+        graph_pass = GraphPass(watches=recorder.watches(slice(0, len(piece))), mask_bias=hiding(unseen))
         context.decode([TokenRun(piece, first_position + start, Context.SEQUENCE)], graph_pass)
         graph_pass.require_complete()
     context.forget(Context.SEQUENCE, first_position)

@@ -12,6 +12,11 @@ QUANTISED = frozenset({"q8_0", "q4_0"})
 """Types that round what a model computes, so far that answers may become others."""
 
 
+def exact_kv_type(kv_type: str) -> str:
+    """The type of the rows whose answers those over rows of this type are held against: what the rows cost counts."""
+    return "f16" if kv_type in QUANTISED else kv_type
+
+
 def kv_bytes_per_token(header: GgufHeader, kv_type: str) -> int:
     """Bytes of K and V of one token over all layers, from the metadata (0 if it does not say)."""
 

@@ -84,13 +84,26 @@ class Watch:
     after: Callable[[Tensor], None] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class MaskBias:
+    """A number that is added to the attention logits of some cells, for all tokens of a batch."""
+
+    cells: IntArray
+    bias: float
+
+
+def hiding(cells: IntArray | None) -> MaskBias | None:
+    """The bias that hides cells; None where there are none to hide."""
+    return None if cells is None else MaskBias(cells, -np.inf)
+
+
 @dataclass(slots=True)
 class GraphPass:
     """One decode's `GraphVisitor`: rewrite inputs for `len(positions)` tokens from `first_row` on, call watches, stop.
 
     `positions` are the true positions of the redirected tokens; position *i* sits in cell *i*. `first_row`
     tokens of the main sequence stand before them in the batch. With `stop` the graph ends once every watch has run.
-    `hidden_cells`, in place of `positions`: what no token of the batch is to see.
+    `mask_bias` is in place of `positions`: such a pass leaves all other inputs as they are.
     """
 
     positions: IntArray | None = None
@@ -98,7 +111,7 @@ class GraphPass:
     stop: bool = False
     rewritten: set[str] = field(default_factory=set[str])
     first_row: int = 0
-    hidden_cells: IntArray | None = None
+    mask_bias: MaskBias | None = None
     visible_cells: npt.NDArray[np.bool_] | None = None
     """Cells that the batch's first token sees, as llama.cpp set its mask, if that is one of the main sequence."""
     _rewritten_addresses: set[int] = field(default_factory=set[int])
@@ -111,7 +124,7 @@ class GraphPass:
     def __post_init__(self) -> None:
         if self.positions is not None:
             self._inputs = REWRITTEN_INPUTS
-        elif self.hidden_cells is not None:
+        elif self.mask_bias is not None:
             self._inputs = (_MASK,)
         self._waiting = set(self.watches)
         self._operations = {bindings.op_code(tap.operation): tap.operation for tap in self.watches}
@@ -175,7 +188,7 @@ class GraphPass:
         if name == _MASK:
             _expect(name, type_, _MASK_TYPE)
         if positions is None:
-            self._hide_cells(address, source)
+            self._add_to_mask(address, source)
         elif name == _MASK:
             self._rewrite_mask(address, source, positions)
         elif name == _ROPE_POSITIONS:
@@ -193,9 +206,11 @@ class GraphPass:
             self.visible_cells = bindings.read_tensor(address, 0, row_bytes).view(np.float16) == 0
         bindings.write_tensor(address, _mask_rows(num_cells, positions), self.first_row * row_bytes)
 
-    def _hide_cells(self, address: int, mask: Tensor) -> None:
-        rows = bindings.read_tensor(address, 0, bindings.num_tensor_bytes(address)).view(np.float16)
-        rows.reshape(-1, mask.ne[0])[:, self.hidden_cells] = -np.inf
+    def _add_to_mask(self, address: int, mask: Tensor) -> None:
+        assert self.mask_bias is not None
+        raw = bindings.read_tensor(address, 0, bindings.num_tensor_bytes(address)).view(np.float16)
+        rows = raw.reshape(-1, mask.ne[0])
+        rows[:, self.mask_bias.cells] += np.float16(self.mask_bias.bias)
         bindings.write_tensor(address, rows)
 
 

@@ -21,7 +21,7 @@ from engine.bindings import FloatArray, IntArray, Tensor, TokenRun
 from engine.device_math import Graph
 from engine.errors import RedirectFailed
 from engine.model import Context
-from engine.redirect import GraphPass, Tap, Watch
+from engine.redirect import GraphPass, Tap, Watch, hiding
 
 DEVIATION_LAYER = 1
 """The first layer whose rows depend on the context; CacheBlend's choice."""
@@ -30,9 +30,9 @@ DEVIATION_LAYERS = 1.3
 """What measuring it costs: layer 0, and of layer 1 what yields its rows. Measured: 5 % of a prefill of 24 layers."""
 
 _TILE_TOKENS = 64
-"""From so many tokens on a CPU attends in tiles of cells, and to all of them (ggml-cpu/common.h, GGML_FA_TILE_Q); fewer
-are taken one by one, each visible cell at its price: 26 tokens of a 0.5B model over 3,072 cells take 560 ms on two
-cores, over every 4th of them 285, over every 8th 275."""
+"""From so many tokens on a CPU attends in tiles of 64 cells, wherever one of them is seen (ggml-cpu/common.h,
+GGML_FA_TILE_Q); fewer are taken one by one, each visible cell at its price: 26 tokens of a 0.5B model over 3,072 cells
+take 560 ms on two cores, over every 4th of them 285, over every 8th 275."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,8 @@ def question_attention(
     meter, step = AttentionMeter(context, first_position, layers), context.options.batch_tokens
     for start in range(0, len(question), step):
         piece = question[start : start + step]
-        hidden = unseen if pays_per_cell(context, len(piece)) else None
-        graph_pass = GraphPass(watches=meter.watches(0, len(piece)), stop=True, hidden_cells=hidden)
+        bias = hiding(unseen) if pays_per_cell(context, len(piece)) else None
+        graph_pass = GraphPass(watches=meter.watches(0, len(piece)), stop=True, mask_bias=bias)
         context.decode([TokenRun(piece, first_position + start, Context.SEQUENCE)], graph_pass)
         graph_pass.require_complete()
     context.forget(Context.SEQUENCE, first_position)

@@ -25,7 +25,7 @@ from engine.conversation import Conversation
 from engine.errors import DecodeFailed, StateInvalid
 from engine.gate import Gate, Steeping, cases_of, cells_for
 from engine.kv_layout import Buffer, KvLayout
-from engine.kv_size import QUANTISED
+from engine.kv_size import exact_kv_type
 from engine.kv_state import GiveWay
 from engine.loader import Loader
 from engine.loader_threads import num_loader_threads
@@ -323,10 +323,10 @@ class Session(Owner):
         assert layout is not None, f"{self._means.why_exact}: it needs no gate"
         cases = cases_of(frame, request, self.model.num_trained_positions)
         num_cells, kv_type = cells_for(cases, frame, self._batch_tokens_behind), self.context.options.kv_type
-        is_quantised = kv_type in QUANTISED
+        is_quantised = exact_kv_type(kv_type) != kv_type
         gate = Gate(frame, cases, request, give_way, emit, is_quantised=is_quantised)
         if is_quantised:
-            with self._context_for_measuring(num_cells, "f16") as context:
+            with self._context_for_measuring(num_cells, exact_kv_type(kv_type)) as context:
                 gate.answer_exactly(context)
         with self._context_for_measuring(num_cells, kv_type) as context:
             if not is_quantised:

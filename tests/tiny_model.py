@@ -30,6 +30,9 @@ class Turning:
     """Divisors of the frequencies, half as many as values are rotated."""
 
 
+WIDE = Turning(num_heads=2, num_kv_heads=1, head_dim=64, num_rotated=64)
+"""Heads that are whole blocks of quantised rows."""
+
 _SPECIAL = ("<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>")
 _SPACE = "\u2581"
 """How SentencePiece vocabularies write the space; without this token a space would be three bytes."""

@@ -25,7 +25,7 @@ from app.models.choice import choose_model
 from app.settings import Settings, Value, load_settings
 from app.terminal import Terminal
 from app.wording import counted
-from engine.kv_size import QUANTISED
+from engine.kv_size import exact_kv_type
 
 if TYPE_CHECKING:
     from engine.prompt import PromptFrame
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
 DEFAULT_TREATMENTS = "full,reuse,epic,cacheblend-v,prophet,ours"
 DEFAULT_RATIOS = "0.05,0.15"
-
-_OF_FULL = "f16"
-"""KV type of the full prefills that answers over quantised rows are held against: what the rows cost counts, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +171,8 @@ def _opened(
                 if verdict.possible:
                     context.key_rotation = key_rotation(context)
                     reference, order = context, Order(wish.order)
-                    if options.kv_type in QUANTISED:
-                        reference = stack.enter_context(Context(model, replace(options, kv_type=_OF_FULL)))
+                    if (of_full := exact_kv_type(options.kv_type)) != options.kv_type:
+                        reference = stack.enter_context(Context(model, replace(options, kv_type=of_full)))
                     yield Comparison(context, frame, order=order, filler=filler, reference=reference), cases
                     return
         raise WrongUse(f"{model_path.stem} cannot be blended because {verdict.reason}: there is nothing to compare.")
@@ -183,6 +180,7 @@ def _opened(
 
 def _head(wish: Wish, model_path: Path, settings: Settings) -> dict[str, object]:
     """What a file of results is about; another file is needed for anything else."""
+    of_full = exact_kv_type(settings.kv_type)
     return {
         "data": wish.data.name,
         "passages": wish.num_passages,
@@ -190,7 +188,7 @@ def _head(wish: Wish, model_path: Path, settings: Settings) -> dict[str, object]
         "order": wish.order,
         "model": model_path.name,
         "kv_type": settings.kv_type,
-        **({"full_kv_type": _OF_FULL} if settings.kv_type in QUANTISED else {}),
+        **({} if of_full == settings.kv_type else {"full_kv_type": of_full}),
     }
 
 

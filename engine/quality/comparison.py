@@ -27,6 +27,7 @@ from engine.model import Context
 from engine.prompt import PromptFrame
 from engine.quality.specimen import Case, Specimen
 from engine.quality.treatments import FIXED, FULL, TREATMENTS
+from engine.redirect import GraphPass
 from engine.selection import scored_layers
 
 MAX_ANSWER_TOKENS = 32
@@ -231,7 +232,8 @@ class Comparison:
         return self._text(answer)
 
     def _decode(self, specimen: Specimen, runs: Sequence[TokenRun]) -> None:
-        self._context.decode(runs, specimen.mask_bias and specimen.mask_bias.renewed())
+        bias = specimen.mask_bias
+        self._context.decode(runs, GraphPass(mask_bias=bias) if bias else None)
 
     def _text(self, token_ids: Sequence[int]) -> str:
         vocabulary = self._frame.vocabulary

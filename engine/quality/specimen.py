@@ -24,11 +24,11 @@ import numpy.typing as npt
 
 from engine import attention_trace, bindings, kv_state, redirect
 from engine.attention_trace import QueryRecorder
-from engine.bindings import FloatArray, IntArray, Tensor, TokenRun
+from engine.bindings import FloatArray, IntArray, TokenRun
 from engine.cache_rows import CacheRows, Rows, rows_of_state
 from engine.kv_layout import Buffer, KvLayout
 from engine.model import Context
-from engine.redirect import GraphPass, Tap, Watch
+from engine.redirect import GraphPass, MaskBias, Tap, Watch
 from engine.selection import unseen_tokens
 from engine.vocabulary import Vocabulary
 
@@ -451,37 +451,6 @@ def _over_question(by_layer: Sequence[FloatArray], last_tokens: int | None, high
     total: FloatArray = np.sum(by_layer, axis=0)
     rows = total[-last_tokens:] if last_tokens else total
     return rows.max(axis=0) if highest else rows.sum(axis=0)
-
-
-@dataclass(slots=True)
-class MaskBias:
-    """A visitor that adds a number to the attention logits of some cells, for all tokens of a batch."""
-
-    cells: IntArray
-    bias: float
-    _done: set[int] = field(default_factory=set[int])
-
-    def visit(self, tensor_address: int, ask: bool) -> bool:
-        if ask:
-            node = bindings.tensor_at(tensor_address)
-            for address in node.src[: bindings.MAX_SRC]:
-                if address and address not in self._done:
-                    self._add(address)
-        return not ask
-
-    def renewed(self) -> "MaskBias":
-        """For the next batch."""
-        return MaskBias(self.cells, self.bias)
-
-    def _add(self, address: int) -> None:
-        source: Tensor = bindings.tensor_at(address)
-        if source.op != bindings.NO_OP or b"attn_inp_kq_mask" not in source.name:
-            return
-        raw = bindings.read_tensor(address, 0, bindings.num_tensor_bytes(address)).view(np.float16)
-        mask = raw.reshape(-1, source.ne[0])
-        mask[:, self.cells] += np.float16(self.bias)
-        bindings.write_tensor(address, mask)
-        self._done.add(address)
 
 
 Treat = Callable[[Specimen], None]

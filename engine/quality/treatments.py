@@ -204,10 +204,15 @@ def attention_only(
     highest: bool = False,
     num_drafted: int = 0,
     last_tokens: int | None = None,
+    seen_every: int = 1,
 ) -> None:
-    """Question attention of some layers, nothing else measured; the rest as in `weighed`."""
+    """Question attention of some layers, nothing else measured; the rest as in `weighed` and `Specimen.attention`."""
     attention = specimen.attention(
-        layers(specimen.num_layers), highest=highest, num_drafted=num_drafted, last_tokens=last_tokens
+        layers(specimen.num_layers),
+        highest=highest,
+        num_drafted=num_drafted,
+        last_tokens=last_tokens,
+        seen_every=seen_every,
     )
     specimen.recompute(take_best(specimen, attention))
 
@@ -216,8 +221,7 @@ def ours(specimen: Specimen, seen_every: int | None = None) -> None:
     """What the program does, scoring included; `seen_every`: of the context's tokens, not what it takes here."""
     if seen_every is None:
         seen_every = SEEN_EVERY if scoring.pays_per_cell(specimen.context, len(specimen.case.question)) else 1
-    attention = specimen.attention(scored_layers(specimen.num_layers), seen_every=seen_every)
-    specimen.recompute(take_best(specimen, attention))
+    attention_only(specimen, scored_layers, seen_every=seen_every)
 
 
 def front_first(specimen: Specimen, num: int) -> None:

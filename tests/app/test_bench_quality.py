@@ -10,6 +10,7 @@ from app.commands.bench_quality import passages_of, read_entries, rows_of, table
 from app.errors import WrongUse
 from engine.quality.comparison import Measurement
 from tests.app.program import Program
+from tests.tiny_model import WIDE, write_tiny_model
 
 ENTRIES: list[dict[str, Any]] = [
     {
@@ -106,6 +107,19 @@ def test_a_run_that_was_broken_off_goes_on(program: Program, data: Path, tmp_pat
     assert json.loads(again[1])["kl"] == 77, "what was there was not measured again"
     assert [json.loads(line)["kl"] for line in again[2:]] == [json.loads(line)["kl"] for line in lines[1:]]
     assert not program.home.exists(), "the user's own index was opened"
+
+
+def test_what_quantised_rows_cost_counts(data: Path, tmp_path: Path):
+    wide = write_tiny_model(tmp_path / "wide.gguf", turning=WIDE)
+    program, kls = Program(tmp_path / "home", wide, tmp_path), dict[str, float]()
+    for kv_type in ("f16", "q4_0"):
+        results = tmp_path / f"{kv_type}.jsonl"
+        arguments = ("--data", str(data), "--strategies", "full", "--json", str(results))
+        program.run("bench", "quality", *arguments, STEEP_KV_TYPE=kv_type)
+        head, *lines = map(json.loads, results.read_text("utf-8").splitlines())
+        assert head.get("full_kv_type") == (None if kv_type == "f16" else "f16")
+        kls[kv_type] = sum(line["kl"] for line in lines)
+    assert kls["q4_0"] > 10 * kls["f16"]
 
 
 def test_results_of_something_else_are_left_alone(program: Program, data: Path, tmp_path: Path):

@@ -70,6 +70,9 @@ def test_for_people_it_prints_a_table_and_the_verdict(measured: tuple[Program, d
     assert heading.split() == ["ratio", "KL", "agreement", "questions", "reached"]
     assert len(rows) == len(report["tried"])
     assert {len(row.rstrip("yesno")) for row in rows} == {len(heading) - len("reached")}
+    assert [row.split()[2:4] for row in rows] == [
+        [f"{each[name]:.3f}".removeprefix("0") for name in ("kl", "agreement")] for each in report["tried"]
+    ], "on which side of the bar"
     assert empty == ""
     assert verdict.startswith(("tiny.gguf blends at", "tiny.gguf exact only"))
     assert "you set ratio = 0.4" in done.stderr

@@ -959,3 +959,19 @@ def test_a_question_that_is_scored_does_without_some_of_the_new_tokens_and_sees_
     ((end, unseen),) = seen
     num_new = sum(len(chunk.token_ids) for chunk in request.ask.chunks)
     assert (unseen - (end - num_new)).tolist() == selection.unseen_tokens(num_new).tolist()
+
+
+def test_recomputed_tokens_stand_behind_the_question_from_the_last_to_the_first(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+):
+    orders = list[IntArray]()
+    decode = redirect.redirected_decode
+
+    def noted(context: Context, token_ids: Sequence[int], positions: IntArray, *more: object, **options: object):
+        orders.append(positions)
+        return decode(context, token_ids, positions, *more, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(redirect, "redirected_decode", noted)
+    talk.ask(1, 2, 3, mode=Mode.BLEND, ratio=0.2)
+    assert any(len(order) > 1 for order in orders)
+    assert all((np.diff(order) < 0).all() for order in orders)

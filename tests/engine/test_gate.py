@@ -30,7 +30,7 @@ from engine.runtime import Runtime
 from engine.session import Session, SessionOptions
 from storage.values import QualityBar
 from tests.fakes import MemoryShelf
-from tests.tiny_model import Turning, write_tiny_model
+from tests.tiny_model import WIDE, write_tiny_model
 
 PASSAGES = (
     "The ferry to Grindlow leaves at seven in the morning, and its captain is Odile Marsh, who bought it in 1998.",
@@ -155,9 +155,7 @@ def test_questions_that_the_window_has_no_room_for_are_left_out(tiny_model: Path
 
 @pytest.fixture(scope="module")
 def wide_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Heads of a quantised row are whole blocks."""
-    turning = Turning(num_heads=2, num_kv_heads=1, head_dim=64, num_rotated=64)
-    return write_tiny_model(tmp_path_factory.mktemp("wide") / "wide.gguf", turning=turning)
+    return write_tiny_model(tmp_path_factory.mktemp("wide") / "wide.gguf", turning=WIDE)
 
 
 def runtime_with(kv_type: str, model: Path) -> Runtime:

@@ -82,7 +82,7 @@ def test_cells_are_hidden_in_the_mask_and_nothing_else_is_touched(
     before = np.array([[0, 0, 0, -np.inf], [0, 0, 0, 0]], np.float16)
     monkeypatch.setattr(bindings, "num_tensor_bytes", lambda _address: before.nbytes)
     monkeypatch.setattr(bindings, "read_tensor", lambda *_: before.copy().reshape(-1).view(np.uint8))
-    graph_pass = GraphPass(hidden_cells=np.array([0, 2], np.int32))
+    graph_pass = GraphPass(mask_bias=redirect.hiding(np.array([0, 2], np.int32)))
     with pytest.raises(RedirectFailed, match="no input attn_inp_kq_mask"):
         graph_pass.require_complete()
     visit(graph_pass, node_over(positions, mask))

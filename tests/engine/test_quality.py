@@ -15,7 +15,7 @@ from engine.quality.specimen import Case, Specimen, StateKind
 from engine.quality.treatments import FIXED, RATED, TREATMENTS, pooled
 from engine.selection import SEEN_EVERY, scored_layers, unseen_tokens
 from engine.vocabulary import Vocabulary
-from tests.tiny_model import Turning, write_tiny_model
+from tests.tiny_model import WIDE, write_tiny_model
 
 PASSAGES = (
     "the ferry leaves at seven and its captain keeps two cats, who sleep on the chart table until it is time to land",
@@ -75,8 +75,7 @@ def test_the_full_prefill_compared_with_itself_is_the_noise(comparison: Comparis
 
 
 def test_quantised_rows_are_compared_with_a_prefill_that_is_not(tmp_path: Path) -> None:
-    turning = Turning(num_heads=2, num_kv_heads=1, head_dim=64, num_rotated=64)
-    path = write_tiny_model(tmp_path / "wide.gguf", turning=turning)
+    path = write_tiny_model(tmp_path / "wide.gguf", turning=WIDE)
     with Model(path) as model:
         frame = frame_of(model, Vocabulary(model))
         case = case_of(frame, "who keeps cats?", ["the captain"], PASSAGES, chunk_tokens=60)
